@@ -1,0 +1,2 @@
+//! Placeholder, replaced by the next commits.
+fn main() {}
