@@ -1,1 +1,31 @@
-//! Placeholder, replaced by the next commits.
+//! The words of Portcullis: what an API client asked ([`ApiRequest`]), what was decided
+//! ([`Decision`]), which paths an operation covers ([`PathPattern`]) and what a client that is
+//! turned away is told ([`Challenge`]).
+//!
+//! Floor 1: plain values. Nothing here knows a wire format or a policy, and nothing reads a
+//! clock, a file, the environment or a socket.
+
+mod challenge;
+mod decision;
+mod header;
+mod path;
+mod pattern;
+mod reason;
+mod request;
+mod url;
+
+pub use challenge::{Challenge, ChallengeError, ChallengeScheme};
+pub use decision::{
+    Check, CheckOutcome, Decision, Deny, HeaderEdit, Outcome, RequestEdits, Reuse, Trace,
+};
+pub use header::{HeaderField, HeaderMap, InvalidHeader, MAX_HEADER_BYTES, MAX_HEADERS};
+pub use path::{AmbiguousPath, DecodedPath};
+pub use pattern::{InvalidPattern, MAX_PATTERN_CHARS, PathMatch, PathPattern, Specificity};
+pub use reason::{Reason, ReasonCode};
+pub use request::{
+    AmbiguousAuthorization, ApiRequest, AwsEntry, ClientCertificate, InvalidMethod,
+    MAX_METHOD_CHARS, MAX_TOKEN_BYTES, Method, Source,
+};
+pub use url::{
+    BaseUrl, InvalidBaseUrl, InvalidUrl, MAX_BASE_URL_CHARS, MAX_URL_BYTES, RequestUrl, Scheme,
+};

@@ -1,1 +1,9 @@
-//! Placeholder, replaced by the next commits.
+//! Decision points: what answers permit or deny to an enforcement point.
+//!
+//! Floor 3, the first that does I/O. The HTTP client and the clock stand behind small types of
+//! their own, so that a test can hold them still.
+
+pub mod clock;
+mod decision_point;
+
+pub use decision_point::{DecisionFuture, DecisionPoint, Unavailable};

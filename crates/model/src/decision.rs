@@ -1,0 +1,195 @@
+//! What was decided on a request, with everything that an enforcement point needs to carry it
+//! out and a person needs to understand it.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use crate::challenge::Challenge;
+use crate::header::HeaderMap;
+use crate::reason::Reason;
+
+/// A decision.
+#[derive(Clone, PartialEq)]
+pub struct Decision {
+    /// Permit or deny.
+    pub outcome: Outcome,
+    /// Why.
+    pub reason: Reason,
+    /// Whom the token speaks for, where a token was verified.
+    pub principal: Option<String>,
+    /// What the backend is told, in native JSON; each AWS dialect encodes it as it must.
+    pub context: Map<String, Value>,
+    /// For which other requests the decision holds.
+    pub reuse: Reuse,
+    /// How the decision came about.
+    pub trace: Trace,
+}
+
+impl Decision {
+    /// A permit for one request, with no edits, context or trace.
+    #[must_use]
+    pub fn permit(reason: Reason) -> Self {
+        Self::with(Outcome::Permit(RequestEdits::default()), reason)
+    }
+
+    /// A deny with that response and no context or trace.
+    #[must_use]
+    pub fn deny(deny: Deny, reason: Reason) -> Self {
+        Self::with(Outcome::Deny(deny), reason)
+    }
+
+    fn with(outcome: Outcome, reason: Reason) -> Self {
+        Self {
+            outcome,
+            reason,
+            principal: None,
+            context: Map::new(),
+            reuse: Reuse::ThisRequest,
+            trace: Trace::default(),
+        }
+    }
+
+    /// Whether the request may go on.
+    #[must_use]
+    pub const fn is_permit(&self) -> bool {
+        matches!(self.outcome, Outcome::Permit(_))
+    }
+}
+
+/// Leaves out context and principal: they hold values of claims.
+impl fmt::Debug for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decision")
+            .field("outcome", &self.outcome)
+            .field("reason", &self.reason)
+            .field("reuse", &self.reuse)
+            .field("trace", &self.trace)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Permit or deny, with what belongs to each.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// The request goes on, edited.
+    Permit(RequestEdits),
+    /// The client is answered at once.
+    Deny(Deny),
+}
+
+/// What a permit changes about the request on its way to the backend.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct RequestEdits {
+    /// Header fields to set or remove.
+    pub headers: Vec<HeaderEdit>,
+    /// The absolute URL that replaces the request's.
+    pub url: Option<String>,
+    /// Whether the body is to be replaced or removed. No AWS authorizer can carry that out.
+    pub body: bool,
+}
+
+impl RequestEdits {
+    /// Whether nothing changes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// One changed header.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HeaderEdit {
+    /// The header's name.
+    pub name: String,
+    /// Its values from now on; none removes it.
+    pub values: Vec<String>,
+}
+
+impl fmt::Debug for HeaderEdit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: [{} values]", self.name, self.values.len())
+    }
+}
+
+/// The answer that a denied client gets, as far as its way in can carry it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deny {
+    /// The HTTP status, 400 to 599 (a remote decision point may also answer with 2xx or 3xx).
+    pub status: u16,
+    /// The challenges, one `WWW-Authenticate` header each.
+    pub challenges: Vec<Challenge>,
+    /// More header fields.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Option<String>,
+}
+
+impl Deny {
+    /// A deny with a status only.
+    #[must_use]
+    pub fn status(status: u16) -> Self {
+        Self {
+            status,
+            challenges: Vec::new(),
+            headers: HeaderMap::new(),
+            body: None,
+        }
+    }
+
+    /// 401 with a challenge.
+    #[must_use]
+    pub fn challenge(status: u16, challenge: Challenge) -> Self {
+        Self {
+            challenges: vec![challenge],
+            ..Self::status(status)
+        }
+    }
+
+    /// The values of `WWW-Authenticate`: the challenges, then what the headers hold already.
+    pub fn www_authenticate(&self) -> impl Iterator<Item = String> {
+        let given = self.headers.values("www-authenticate").map(str::to_owned);
+        self.challenges
+            .iter()
+            .map(Challenge::to_string)
+            .chain(given)
+    }
+}
+
+/// For which requests a decision holds, as far as a cache in front may reuse it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reuse {
+    /// For the request that was decided and no other; caching must be off.
+    ThisRequest,
+}
+
+/// How a decision came about, step by step.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Trace {
+    /// The API service that covers the request.
+    pub service: Option<String>,
+    /// The operation that covers it.
+    pub operation: Option<String>,
+    /// What was checked, in order; the last one decided.
+    pub checks: Vec<Check>,
+}
+
+/// One step of a trace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// What was checked, such as `token` or `scopes`.
+    pub name: &'static str,
+    /// What came out.
+    pub outcome: CheckOutcome,
+    /// What was expected and what was there, without values of claims.
+    pub detail: String,
+}
+
+/// What came out of a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CheckOutcome {
+    /// It holds.
+    Passed,
+    /// It does not.
+    Failed,
+}

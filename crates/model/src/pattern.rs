@@ -1,0 +1,568 @@
+//! Path patterns of operations, with the semantics of PingOne's API Access Management
+//! operations: `EXACT` and `PARAMETER` patterns, matched case-sensitively against the
+//! percent-decoded path below the API service's base URL.
+//!
+//! A pattern is compiled once. Matching walks path and pattern once, allocates nothing and never
+//! backtracks over a `/`.
+
+use std::cmp::Ordering;
+
+/// Longest pattern, in characters.
+pub const MAX_PATTERN_CHARS: usize = 2048;
+
+/// A compiled path pattern.
+///
+/// | in a pattern | matches |
+/// |---|---|
+/// | `*` | any run of characters except `/`, also an empty one |
+/// | `**` | the rest of the path; nothing may follow it |
+/// | `{name}` | one whole segment that is not empty, captured under that name |
+/// | `\{` `\}` `\*` `\\` | that character |
+/// | anything else | itself |
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathPattern {
+    source: String,
+    shape: Shape,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Shape {
+    Exact(String),
+    Segments {
+        segments: Vec<Segment>,
+        rest: Option<Glob>,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Segment {
+    Literal(String),
+    Parameter(String),
+    Glob(Glob),
+}
+
+/// Literal pieces with a `*` between each two of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Glob(Vec<String>);
+
+/// The path parameters of one match, in the order of the pattern.
+pub type PathMatch<'pattern, 'path> = Vec<(&'pattern str, &'path str)>;
+
+impl PathPattern {
+    /// An `EXACT` pattern: the path must be these characters.
+    pub fn exact(path: &str) -> Result<Self, InvalidPattern> {
+        check_common(path)?;
+        Ok(Self {
+            source: path.to_owned(),
+            shape: Shape::Exact(path.to_owned()),
+        })
+    }
+
+    /// A `PARAMETER` pattern: must hold at least one `*`, `**` or `{name}`.
+    pub fn parameter(pattern: &str) -> Result<Self, InvalidPattern> {
+        let parsed = Self::infer(pattern)?;
+        match parsed.shape {
+            Shape::Exact(_) => Err(InvalidPattern::NoParameter),
+            Shape::Segments { .. } => Ok(parsed),
+        }
+    }
+
+    /// A pattern as it is written in a policy directory: `PARAMETER` where it holds a `*` or
+    /// `{name}`, `EXACT` otherwise. Escapes are read in both.
+    pub fn infer(pattern: &str) -> Result<Self, InvalidPattern> {
+        check_common(pattern)?;
+        let shape = compile(pattern)?;
+        Ok(Self {
+            source: pattern.to_owned(),
+            shape,
+        })
+    }
+
+    /// The pattern as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.source
+    }
+
+    /// Whether the pattern names one path only.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        matches!(self.shape, Shape::Exact(_))
+    }
+
+    /// The one path that an exact pattern names.
+    #[must_use]
+    pub fn exact_path(&self) -> Option<&str> {
+        match &self.shape {
+            Shape::Exact(path) => Some(path),
+            Shape::Segments { .. } => None,
+        }
+    }
+
+    /// Whether a decoded path (starting with `/`) is covered.
+    #[must_use]
+    pub fn matches(&self, path: &str) -> bool {
+        self.walk(path, |_, _| {})
+    }
+
+    /// The path parameters, or `None` where the path is not covered.
+    #[must_use]
+    pub fn captures<'pattern, 'path>(
+        &'pattern self,
+        path: &'path str,
+    ) -> Option<PathMatch<'pattern, 'path>> {
+        let mut captured = Vec::new();
+        self.walk(path, |name, value| captured.push((name, value)))
+            .then_some(captured)
+    }
+
+    /// How narrow the pattern is; the narrower of two overlapping patterns wins.
+    #[must_use]
+    pub fn specificity(&self) -> Specificity {
+        match &self.shape {
+            Shape::Exact(_) => Specificity {
+                exact: true,
+                literal: Vec::new(),
+            },
+            Shape::Segments { segments, rest } => Specificity {
+                exact: false,
+                literal: segments
+                    .iter()
+                    .map(|segment| matches!(segment, Segment::Literal(_)))
+                    .chain(rest.iter().map(|_| false))
+                    .collect(),
+            },
+        }
+    }
+
+    fn walk<'pattern, 'path>(
+        &'pattern self,
+        path: &'path str,
+        mut capture: impl FnMut(&'pattern str, &'path str),
+    ) -> bool {
+        let (segments, rest) = match &self.shape {
+            Shape::Exact(exact) => return exact == path,
+            Shape::Segments { segments, rest } => (segments, rest),
+        };
+        let Some(mut left) = path.strip_prefix('/') else {
+            return false;
+        };
+        for (index, segment) in segments.iter().enumerate() {
+            let last = index + 1 == segments.len() && rest.is_none();
+            let current = match (left.split_once('/'), last) {
+                (None, true) => left,
+                (Some((current, after)), false) => {
+                    left = after;
+                    current
+                }
+                _ => return false,
+            };
+            let matched = match segment {
+                Segment::Literal(literal) => literal == current,
+                Segment::Glob(glob) => glob.matches(current),
+                Segment::Parameter(name) => {
+                    capture(name, current);
+                    !current.is_empty()
+                }
+            };
+            if !matched {
+                return false;
+            }
+        }
+        rest.as_ref().is_none_or(|glob| glob.matches_prefix(left))
+    }
+}
+
+impl Glob {
+    fn matches(&self, text: &str) -> bool {
+        let Some(left) = self.match_leading(text) else {
+            return false;
+        };
+        match self.0.as_slice() {
+            [_] => left.is_empty(),
+            [.., last] => left.ends_with(last.as_str()),
+            [] => text.is_empty(),
+        }
+    }
+
+    /// For the segment of a `**`: its last piece is what stands before the `**`.
+    fn matches_prefix(&self, text: &str) -> bool {
+        let (segment, crosses) = text
+            .split_once('/')
+            .map_or((text, false), |(segment, _)| (segment, true));
+        match self.0.as_slice() {
+            [only] => text.starts_with(only.as_str()),
+            [.., last] => self
+                .match_leading(segment)
+                .is_some_and(|left| left.contains(last.as_str())),
+            [] => !crosses,
+        }
+    }
+
+    /// Matches all pieces but the last, each as early as it can be, which leaves the most room
+    /// for those behind it; returns what is left.
+    fn match_leading<'text>(&self, text: &'text str) -> Option<&'text str> {
+        let (first, others) = self.0.split_first()?;
+        let mut left = text.strip_prefix(first.as_str())?;
+        let middle = others.split_last().map_or(&[][..], |(_, middle)| middle);
+        for piece in middle {
+            let at = left.find(piece.as_str())?;
+            left = left.get(at + piece.len()..)?;
+        }
+        Some(left)
+    }
+}
+
+/// The order of overlapping patterns: greater is narrower.
+///
+/// An exact path before a pattern; then, segment by segment from the left, a literal segment
+/// before any other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Specificity {
+    exact: bool,
+    literal: Vec<bool>,
+}
+
+impl Ord for Specificity {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.exact.cmp(&other.exact).then_with(|| {
+            // A missing segment is as little literal as a wildcard, so length alone decides nothing.
+            let longest = self.literal.len().max(other.literal.len());
+            let at = |literal: &[bool], index| literal.get(index).copied().unwrap_or(false);
+            (0..longest)
+                .map(|index| at(&self.literal, index).cmp(&at(&other.literal, index)))
+                .find(|order| order.is_ne())
+                .unwrap_or(Ordering::Equal)
+        })
+    }
+}
+
+impl PartialOrd for Specificity {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+fn check_common(pattern: &str) -> Result<(), InvalidPattern> {
+    if pattern.chars().count() > MAX_PATTERN_CHARS {
+        return Err(InvalidPattern::TooLong);
+    }
+    if pattern.bytes().any(|byte| byte.is_ascii_control()) {
+        return Err(InvalidPattern::Control);
+    }
+    if !pattern.starts_with('/') {
+        return Err(InvalidPattern::NoLeadingSlash);
+    }
+    if pattern.contains("//")
+        || pattern
+            .split('/')
+            .any(|segment| segment == "." || segment == "..")
+    {
+        return Err(InvalidPattern::UnreachableSegment);
+    }
+    Ok(())
+}
+
+/// A segment while it is read: literal pieces with a `*` between them, or a parameter.
+struct SegmentReader {
+    pieces: Vec<String>,
+    parameter: Option<String>,
+}
+
+fn compile(pattern: &str) -> Result<Shape, InvalidPattern> {
+    let mut segments: Vec<Segment> = Vec::new();
+    let body = pattern.strip_prefix('/').unwrap_or(pattern);
+    let mut sources = body.split('/').peekable();
+    while let Some(source) = sources.next() {
+        let (reader, rest) = read_segment(source)?;
+        if rest {
+            if sources.peek().is_some() {
+                return Err(InvalidPattern::AfterDoubleWildcard);
+            }
+            return Ok(Shape::Segments {
+                segments,
+                rest: Some(Glob(reader.pieces)),
+            });
+        }
+        let segment = match (reader.parameter, reader.pieces) {
+            (Some(name), _) => {
+                let taken = |segment: &Segment| matches!(segment, Segment::Parameter(other) if *other == name);
+                if segments.iter().any(taken) {
+                    return Err(InvalidPattern::DuplicateParameter { name });
+                }
+                Segment::Parameter(name)
+            }
+            (None, mut pieces) if pieces.len() == 1 => {
+                Segment::Literal(pieces.pop().unwrap_or_default())
+            }
+            (None, pieces) => Segment::Glob(Glob(pieces)),
+        };
+        segments.push(segment);
+    }
+    let mut exact = String::with_capacity(pattern.len());
+    for segment in &segments {
+        let Segment::Literal(literal) = segment else {
+            return Ok(Shape::Segments {
+                segments,
+                rest: None,
+            });
+        };
+        exact.push('/');
+        exact.push_str(literal);
+    }
+    Ok(Shape::Exact(exact))
+}
+
+/// Reads one segment; the flag says that it ends in `**`.
+fn read_segment(source: &str) -> Result<(SegmentReader, bool), InvalidPattern> {
+    if let Some(name) = source.strip_prefix('{') {
+        let name = name
+            .strip_suffix('}')
+            .ok_or(InvalidPattern::PartialParameter)?;
+        if name.is_empty() {
+            return Err(InvalidPattern::EmptyParameter);
+        }
+        if name.contains(['{', '}', '\\']) {
+            return Err(InvalidPattern::PartialParameter);
+        }
+        return Ok((
+            SegmentReader {
+                pieces: Vec::new(),
+                parameter: Some(name.to_owned()),
+            },
+            false,
+        ));
+    }
+    let mut pieces = vec![String::new()];
+    let mut characters = source.chars().peekable();
+    while let Some(character) = characters.next() {
+        let literal = match character {
+            '{' | '}' => return Err(InvalidPattern::PartialParameter),
+            '*' if characters.next_if_eq(&'*').is_some() => {
+                if characters.next().is_some() {
+                    return Err(InvalidPattern::AfterDoubleWildcard);
+                }
+                return Ok((
+                    SegmentReader {
+                        pieces,
+                        parameter: None,
+                    },
+                    true,
+                ));
+            }
+            '*' => {
+                pieces.push(String::new());
+                continue;
+            }
+            '\\' => match characters.next() {
+                Some(escaped @ ('{' | '}' | '\\' | '*')) => escaped,
+                _ => return Err(InvalidPattern::UnknownEscape),
+            },
+            other => other,
+        };
+        if let Some(piece) = pieces.last_mut() {
+            piece.push(literal);
+        }
+    }
+    Ok((
+        SegmentReader {
+            pieces,
+            parameter: None,
+        },
+        false,
+    ))
+}
+
+/// Why a path pattern was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidPattern {
+    /// Longer than [`MAX_PATTERN_CHARS`].
+    #[error("a path pattern has at most {MAX_PATTERN_CHARS} characters")]
+    TooLong,
+    /// An ASCII control character.
+    #[error("a path pattern holds no control characters")]
+    Control,
+    /// The pattern does not start with `/`.
+    #[error("a path pattern starts with \"/\"; it is relative to the base URL of its API service")]
+    NoLeadingSlash,
+    /// `//`, `/./` or `/../`.
+    #[error(
+        "\"//\", \"/./\" and \"/../\" never match: requests with them are refused before matching"
+    )]
+    UnreachableSegment,
+    /// A `PARAMETER` pattern without any.
+    #[error(
+        "a PARAMETER pattern holds \"*\", \"**\" or \"{{name}}\"; use an EXACT pattern for a plain path"
+    )]
+    NoParameter,
+    /// `**` that is not at the end.
+    #[error("\"**\" stands for the rest of the path, so nothing may follow it")]
+    AfterDoubleWildcard,
+    /// `{name}` that is not a whole segment, is nested or not closed.
+    #[error(
+        "\"{{name}}\" takes a whole segment; write \"\\{{\" or \"\\}}\" for a brace that is meant as one"
+    )]
+    PartialParameter,
+    /// `{}`.
+    #[error("\"{{}}\" has no name")]
+    EmptyParameter,
+    /// Two parameters with one name.
+    #[error("\"{{{name}}}\" stands twice in one pattern")]
+    DuplicateParameter {
+        /// The name.
+        name: String,
+    },
+    /// A backslash before something that needs none.
+    #[error("a backslash escapes only \"{{\", \"}}\", \"*\" and \"\\\"")]
+    UnknownEscape,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parse(pattern: &str) -> PathPattern {
+        PathPattern::infer(pattern).unwrap()
+    }
+
+    #[test]
+    fn matches_as_the_reference_says() {
+        for (pattern, path, expected) in [
+            ("/planets", "/planets", true),
+            ("/planets", "/planets/", false),
+            ("/planets", "/Planets", false),
+            ("/moons/{moon}", "/moons/io", true),
+            ("/moons/{moon}", "/moons/", false),
+            ("/moons/{moon}", "/moons", false),
+            ("/moons/{moon}", "/moons/io/craters", false),
+            ("/api/v1/users/*/answers", "/api/v1/users/7/answers", true),
+            (
+                "/api/v1/users/*/answers",
+                "/api/v1/users/7/8/answers",
+                false,
+            ),
+            ("/files/*.txt", "/files/a.txt", true),
+            ("/files/*.txt", "/files/.txt", true),
+            ("/files/*.txt", "/files/a.txt.exe", false),
+            ("/files/a*b*c", "/files/aXbXbXc", true),
+            ("/files/a*b*c", "/files/acb", false),
+            ("/files/*", "/files/", true),
+            ("/files/*", "/files/a/b", false),
+            ("/files/**", "/files/a/b", true),
+            ("/files/**", "/files/", true),
+            ("/files/**", "/files", false),
+            ("/files/a**", "/files/abc/d", true),
+            ("/files/a**", "/files/b/a", false),
+            ("/files/a*b**", "/files/axxb/d", true),
+            ("/files/a*b**", "/files/a/b", false),
+            ("/**", "/", true),
+            ("/**", "/anything/at/all", true),
+            ("/a\\*b", "/a*b", true),
+            ("/a\\*b", "/axb", false),
+            ("/\\{x\\}/*", "/{x}/y", true),
+            ("/ümlaut/{ö}", "/ümlaut/x", true),
+            ("/{a}/{b}", "/x/y", true),
+            ("/", "/", true),
+        ] {
+            assert_eq!(
+                parse(pattern).matches(path),
+                expected,
+                "{pattern} on {path}"
+            );
+        }
+    }
+
+    #[test]
+    fn captures_whole_segments() {
+        assert_eq!(
+            parse("/{a}/x/{b}").captures("/1/x/2"),
+            Some(vec![("a", "1"), ("b", "2")])
+        );
+        assert_eq!(parse("/planets").captures("/planets"), Some(vec![]));
+        assert_eq!(parse("/{a}").captures("/1/2"), None);
+    }
+
+    #[test]
+    fn refuses_what_the_reference_refuses() {
+        use InvalidPattern::*;
+        for (pattern, why) in [
+            ("planets", NoLeadingSlash),
+            ("", NoLeadingSlash),
+            ("/a//b", UnreachableSegment),
+            ("/a/../b", UnreachableSegment),
+            ("/a/./b", UnreachableSegment),
+            ("/part1{part2}", PartialParameter),
+            ("/{part1}part2", PartialParameter),
+            ("/{a{b}}", PartialParameter),
+            ("/{a", PartialParameter),
+            ("/a}", PartialParameter),
+            ("/{}", EmptyParameter),
+            ("/{a}/{a}", DuplicateParameter { name: "a".into() }),
+            ("/**/x", AfterDoubleWildcard),
+            ("/a**b", AfterDoubleWildcard),
+            ("/***", AfterDoubleWildcard),
+            ("/a\\b", UnknownEscape),
+            ("/a\\", UnknownEscape),
+            ("/a\u{1}", Control),
+        ] {
+            assert_eq!(PathPattern::infer(pattern), Err(why), "{pattern}");
+        }
+        assert_eq!(PathPattern::parameter("/planets"), Err(NoParameter));
+        assert_eq!(
+            PathPattern::infer(&format!("/{}", "x".repeat(2048))),
+            Err(TooLong)
+        );
+    }
+
+    #[test]
+    fn an_exact_pattern_is_verbatim() {
+        let exact = PathPattern::exact("/a/{b}/*").unwrap();
+        assert!(exact.matches("/a/{b}/*"));
+        assert!(!exact.matches("/a/x/y"));
+    }
+
+    #[test]
+    fn the_narrower_pattern_wins() {
+        let order = [
+            "/**", "/{a}/{b}", "/a/{b}", "/a/{b}/c", "/a/b/{c}", "/a/b/c",
+        ];
+        for pair in order.windows(2) {
+            assert!(
+                parse(pair[0]).specificity() <= parse(pair[1]).specificity(),
+                "{pair:?}"
+            );
+        }
+        assert_eq!(parse("/{a}").specificity(), parse("/**").specificity());
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(pattern in "\\PC{0,24}", path in "/\\PC{0,24}") {
+            if let Ok(pattern) = PathPattern::infer(&pattern) {
+                prop_assert_eq!(pattern.matches(&path), pattern.captures(&path).is_some());
+            }
+        }
+
+        #[test]
+        fn a_star_never_crosses_a_slash(before in "[a-c]{0,3}", after in "[a-c]{0,3}", path in "/[a-c/]{0,8}") {
+            let pattern = parse(&format!("/{before}*{after}"));
+            if pattern.matches(&path) {
+                prop_assert_eq!(path.matches('/').count(), 1);
+            }
+        }
+
+        #[test]
+        fn an_escaped_literal_matches_only_itself(literal in "[a-z*{}\\\\]{1,8}", other in "[a-z*{}\\\\]{1,8}") {
+            let escaped: String = literal.chars().flat_map(|c| {
+                "*{}\\".contains(c).then_some('\\').into_iter().chain([c])
+            }).collect();
+            let pattern = parse(&format!("/{escaped}"));
+            let own_path = format!("/{literal}");
+            let other_path = format!("/{other}");
+            prop_assert!(pattern.matches(&own_path));
+            prop_assert_eq!(pattern.matches(&other_path), literal == other);
+        }
+    }
+}
