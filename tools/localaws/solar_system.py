@@ -1,0 +1,132 @@
+"""The solar system example, whole: authorization server, decision service, AWS and the two APIs."""
+
+import base64
+import json
+from dataclasses import dataclass
+
+from . import deployment, paths
+from .authorization_server import AuthorizationServer
+from .calls import Endpoint, bearer
+from .decision_service import DecisionService
+from .ministack import MiniStack
+from .policy import Policy
+from .processes import ComponentFailure
+
+APIS_TEMPLATE = paths.SOLAR_SYSTEM / "apis.yaml"
+
+
+@dataclass
+class Api(Endpoint):
+    """A deployed API."""
+
+    name: str = ""
+    # What a caller sees when the authorizer ends with the error `Unauthorized`. REST APIs make it
+    # 401. MiniStack's HTTP and WebSocket APIs make every error of an authorizer 500.
+    unauthenticated: int = 401
+
+    def expected(self, policy, path, caller):
+        """The status that the policy calls for, as this API can show it."""
+        status = policy.expected_status("GET", path, caller.scopes)
+        # A request without the header is refused by API Gateway itself, with 401.
+        return self.unauthenticated if status == 401 and caller.headers else status
+
+
+@dataclass
+class Apis:
+    """One deployed stack: its two APIs and the authorizer that guards them."""
+
+    rest: Api
+    http: Api
+    authorizer_log_group: str
+    authorizer_function: str
+
+
+@dataclass
+class Caller:
+    """Somebody who calls the APIs. `scopes` is None for a caller without a valid token."""
+
+    name: str
+    headers: list
+    scopes: list | None
+
+
+class SolarSystem:
+    """Starts the components in order, telling `progress` before each, and stops them in reverse."""
+
+    def __init__(self, directory, progress=lambda step: None):
+        self.directory = directory
+        self._started = []
+        try:
+            progress("starting the authorization server")
+            self.authorization_server = self._keep(AuthorizationServer(directory))
+            self.policy = Policy(directory, self.authorization_server.issuer)
+            progress("starting the decision service")
+            self.decision_service = self._keep(DecisionService(self.policy.directory, directory))
+            progress("starting AWS on this machine (MiniStack)")
+            self.aws = self._keep(MiniStack(directory))
+            progress("uploading the authorizer, the backend and the templates")
+            self._upload()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _keep(self, component):
+        self._started.append(component)
+        return component
+
+    def _upload(self):
+        if not paths.BOOTSTRAP.exists():
+            raise ComponentFailure("authorizer", f"{paths.BOOTSTRAP} is missing: run `make build` first")
+        self._authorizer_key = deployment.upload_zip(self.aws, "authorizer.zip", paths.BOOTSTRAP)
+        self._backend_key = deployment.upload_zip(
+            self.aws, "backend.zip", paths.SOLAR_SYSTEM / "backend" / "app.py"
+        )
+        self.authorizer_template_url = deployment.upload_template(self.aws, paths.AUTHORIZER_TEMPLATE)
+
+    def authorizer_parameters(self, service_url=None):
+        """Parameters that every template which nests the authorizer takes."""
+        return {
+            "AuthorizerTemplateUrl": self.authorizer_template_url,
+            "CodeBucket": deployment.BUCKET,
+            "AuthorizerCodeKey": self._authorizer_key,
+            "BackendCodeKey": self._backend_key,
+            "Architecture": deployment.architecture(),
+            "ServiceUrl": service_url or self.decision_service.url,
+            "SecretHeaderValue": self.decision_service.credential,
+        }
+
+    def deploy(self, name, service_url=None, **parameters):
+        """Creates the APIs with an authorizer of their own."""
+        outputs = deployment.deploy(
+            self.aws, name, APIS_TEMPLATE, self.authorizer_parameters(service_url) | parameters
+        )
+        rest = self.aws.api(outputs["RestApiId"], outputs["RestStageName"])
+        http = self.aws.api(outputs["HttpApiId"])
+        return Apis(
+            rest=Api(rest.port, rest.host, rest.prefix, name="REST API"),
+            http=Api(http.port, http.host, http.prefix, name="HTTP API", unauthenticated=500),
+            authorizer_log_group=outputs["AuthorizerLogGroup"],
+            authorizer_function=outputs["AuthorizerFunctionName"],
+        )
+
+    def callers(self):
+        """Nobody, somebody with a forged token, and every client of the authorization server."""
+        clients = [
+            Caller(client, bearer(self.authorization_server.token(client)), details["scopes"])
+            for client, details in self.authorization_server.clients.items()
+        ]
+        forged = with_more_scopes(self.authorization_server.token("bronze"))
+        return [Caller("nobody", [], None), Caller("forged token", bearer(forged), None), *clients]
+
+    def stop(self):
+        while self._started:
+            self._started.pop().stop()
+
+
+def with_more_scopes(token):
+    """The token with every scope written into it, which breaks its signature."""
+    header, claims, signature = token.split(".")
+    claims = json.loads(base64.urlsafe_b64decode(claims + "=="))
+    claims["scope"] = "http://myapp.com/scp/gold http://myapp.com/scp/silver"
+    forged = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    return f"{header}.{forged}.{signature}"
