@@ -1,6 +1,5 @@
 """AWS on this machine: MiniStack, with Lambda functions as local processes."""
 
-import json
 import sys
 from pathlib import Path
 
@@ -65,31 +64,10 @@ class MiniStack:
 
     def log_lines(self, log_group):
         """What a function wrote to its log group so far, oldest first."""
-        logs = self.client("logs")
-        try:
-            streams = logs.describe_log_streams(logGroupName=log_group)["logStreams"]
-        except logs.exceptions.ResourceNotFoundException:
-            return []
-        events = []
-        for stream in streams:
-            events += logs.get_log_events(
-                logGroupName=log_group, logStreamName=stream["logStreamName"], startFromHead=True
-            )["events"]
+        pages = self.client("logs").get_paginator("filter_log_events").paginate(logGroupName=log_group)
+        events = [event for page in pages for event in page["events"]]
         events.sort(key=lambda event: event["timestamp"])
         return [event["message"] for event in events]
 
     def stop(self):
         self.process.stop()
-
-
-def as_json(lines):
-    """Those of the lines that are JSON objects."""
-    parsed = []
-    for line in lines:
-        try:
-            value = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(value, dict):
-            parsed.append(value)
-    return parsed

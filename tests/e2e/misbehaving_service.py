@@ -1,0 +1,179 @@
+"""A sideband service that can be told to misbehave, over HTTP or HTTPS."""
+
+import http.server
+import json
+import ssl
+import threading
+import time
+
+
+class SidebandService:
+    """Answers every call by `behaviour`, a function of the handler and of the request as bytes.
+
+    What came in is kept in `calls`, as (path, headers, body).
+    """
+
+    def __init__(self, certificate=None):
+        self.behaviour = permit
+        self.calls = []
+        service = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                service.calls.append((self.path, dict(self.headers), body))
+                try:
+                    service.behaviour(self, body)
+                except OSError:
+                    # The caller has had enough, which is what most of these tests are about.
+                    self.close_connection = True
+
+            do_GET = do_POST
+
+            def log_message(self, *_):
+                pass
+
+        class Server(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, *_):
+                # A refused TLS handshake is no news here.
+                pass
+
+        self._server = Server(("127.0.0.1", 0), Handler)
+        self.port = self._server.server_address[1]
+        self.scheme = "http"
+        if certificate is not None:
+            self.scheme = "https"
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            certificate.configure_cert(context)
+            # The handshake is left to the thread of the connection.
+            self._server.socket = context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def url(self, host="127.0.0.1"):
+        return f"{self.scheme}://{host}:{self.port}"
+
+    def stop(self):
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def answer(handler, status, body, headers=()):
+    handler.send_response(status)
+    for name, value in headers:
+        handler.send_header(name, value)
+    handler.send_header("Content-Length", str(len(body)))
+    handler.end_headers()
+    handler.wfile.write(body)
+
+
+def permit(handler, request):
+    """What an honest service says when a request may pass: the request, whole."""
+    answer(handler, 200, request, [("Content-Type", "application/json")])
+
+
+def body(text, status=200, content_type="application/json"):
+    """The same bytes for everyone."""
+
+    def behave(handler, _request):
+        answer(handler, status, text.encode(), [("Content-Type", content_type)])
+
+    return behave
+
+
+def permit_without(*members):
+    """A permit whose echo lacks something."""
+
+    def behave(handler, request):
+        echo = {name: value for name, value in json.loads(request).items() if name not in members}
+        answer(handler, 200, json.dumps(echo).encode())
+
+    return behave
+
+
+def permit_with(**members):
+    """A permit whose echo has something that makes it less than one."""
+
+    def behave(handler, request):
+        answer(handler, 200, json.dumps(json.loads(request) | members).encode())
+
+    return behave
+
+
+def permit_with_status(status):
+    """The body of a permit under another status."""
+
+    def behave(handler, request):
+        answer(handler, status, request)
+
+    return behave
+
+
+def cut_short(handler, request):
+    """A permit of which the last byte never comes."""
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(len(request)))
+    handler.end_headers()
+    handler.wfile.write(request[:-1])
+    handler.close_connection = True
+
+
+def cut_short_chunked(handler, request):
+    """A permit in chunks, without the chunk that ends it."""
+    handler.send_response(200)
+    handler.send_header("Transfer-Encoding", "chunked")
+    handler.end_headers()
+    handler.wfile.write(b"%x\r\n%b\r\n" % (len(request), request))
+    handler.close_connection = True
+
+
+def no_answer(handler, _request):
+    handler.close_connection = True
+
+
+def hang(handler, _request):
+    time.sleep(8)
+    handler.close_connection = True
+
+
+def drip(handler, request):
+    """A permit that comes too slowly to be whole in time, yet never stops coming."""
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(len(request)))
+    handler.end_headers()
+    for byte in request:
+        handler.wfile.write(bytes([byte]))
+        handler.wfile.flush()
+        time.sleep(0.1)
+
+
+def redirect(status):
+    """Sends the caller to where it would be permitted."""
+
+    def behave(handler, request):
+        if handler.path.startswith("/elsewhere"):
+            permit(handler, request or b"{}")
+        else:
+            answer(handler, status, b"", [("Location", "/elsewhere/sideband/request")])
+
+    return behave
+
+
+def flood(handler, request):
+    """A permit of 64 MB."""
+    padding = b" " * (1 << 20)
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(len(request) + 64 * len(padding)))
+    handler.end_headers()
+    for _ in range(64):
+        handler.wfile.write(padding)
+    handler.wfile.write(request)
+
+
+def deep(handler, _request):
+    answer(handler, 200, b'{"headers":' + b"[" * 100_000 + b"]" * 100_000 + b"}")
