@@ -1,0 +1,154 @@
+"""What deploy/cloudformation/authorizer.yaml makes, by its parameters."""
+
+import io
+import json
+import zipfile
+
+import pytest
+from botocore.exceptions import ClientError
+
+from localaws import deployment, paths
+from localaws.processes import ComponentFailure
+
+
+@pytest.fixture
+def deploy(system):
+    """Deploys the template under a name of its own, with the code of the session."""
+
+    def call(name, **parameters):
+        given = system.authorizer_parameters()
+        return deployment.deploy(
+            system.aws,
+            name,
+            paths.AUTHORIZER_TEMPLATE,
+            {
+                "CodeBucket": given["CodeBucket"],
+                "CodeKey": given["AuthorizerCodeKey"],
+                "Architecture": given["Architecture"],
+                "ServiceUrl": given["ServiceUrl"],
+            }
+            | parameters,
+        )
+
+    return call
+
+
+@pytest.fixture
+def layer(system):
+    """Stands in for the AWS Parameters and Secrets extension."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as zipped:
+        zipped.writestr("extension.txt", "not the real one")
+    layer = system.aws.client("lambda").publish_layer_version(
+        LayerName="secrets-extension", Content={"ZipFile": archive.getvalue()}
+    )
+    return layer["LayerVersionArn"]
+
+
+def test_with_the_credential_itself_the_role_only_writes_its_log(system, deploy):
+    outputs = deploy("plain", SecretHeaderValue="credential")
+    assert allowed(system, outputs) == {
+        ("logs:CreateLogStream", "/portcullis/plain"),
+        ("logs:PutLogEvents", "/portcullis/plain"),
+    }
+
+
+def test_with_an_arn_the_role_reads_that_secret(system, deploy, layer):
+    secret = "arn:aws:secretsmanager:us-east-1:000000000000:secret:gateway-AbCdEf"
+    key = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555"
+    outputs = deploy(
+        "secret", SecretHeaderValueArn=secret, SecretKmsKeyArn=key, SecretsExtensionLayerArn=layer
+    )
+    assert allowed(system, outputs) == {
+        ("logs:CreateLogStream", "/portcullis/secret"),
+        ("logs:PutLogEvents", "/portcullis/secret"),
+        ("secretsmanager:GetSecretValue", secret),
+        ("ssm:GetParameter", secret),
+        ("kms:Decrypt", key),
+    }
+    function = system.aws.client("lambda").get_function_configuration(FunctionName=outputs["FunctionName"])
+    settings = function["Environment"]["Variables"]
+    assert settings["SECRET_HEADER_VALUE_ARN"] == secret
+    assert "SECRET_HEADER_VALUE" not in settings
+    assert [attached["Arn"] for attached in function["Layers"]] == [layer]
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"SecretHeaderValue": "credential", "SecretHeaderValueArn": "arn:aws:ssm:us-east-1:000000000000:parameter/x"},
+        {"SecretHeaderValueArn": "arn:aws:ssm:us-east-1:000000000000:parameter/x"},
+        {"SecretHeaderValueArn": "gateway-credential", "SecretsExtensionLayerArn": "arn:x"},
+        {"SecretHeaderValue": "credential", "TimeoutSeconds": "30"},
+        {"SecretHeaderValue": "credential", "OnUnavailable": "allow"},
+        {"SecretHeaderValue": "credential", "BaseUrl": "https://api.example.com/path"},
+    ],
+    ids=["no credential", "two credentials", "ARN without extension", "no ARN", "slow", "fail open", "base URL with path"],
+)
+def test_parameters_that_cannot_work_are_refused(deploy, parameters):
+    with pytest.raises((ClientError, ComponentFailure)):
+        deploy("refused", **parameters)
+
+
+def test_only_the_authorizers_of_the_named_apis_may_invoke_it(system, deploy):
+    elsewhere = "arn:aws:execute-api:us-east-1:000000000000:abcdef1234/authorizers/a1b2c3"
+    outputs = deploy("elsewhere", SecretHeaderValue="credential", InvokeSourceArn=elsewhere)
+    assert sources(system, outputs["FunctionName"]) == [elsewhere]
+
+
+def test_each_authorizer_of_the_stack_may_invoke_it(system, apis):
+    rest, http = (api.host.split(".")[0] for api in (apis.rest, apis.http))
+    rest_authorizer = system.aws.client("apigateway").get_authorizers(restApiId=rest)["items"][0]
+    http_authorizer = system.aws.client("apigatewayv2").get_authorizers(ApiId=http)["Items"][0]
+    assert sources(system, apis.authorizer_function) == sorted(
+        [
+            f"arn:aws:execute-api:us-east-1:000000000000:{rest}/authorizers/{rest_authorizer['id']}",
+            f"arn:aws:execute-api:us-east-1:000000000000:{http}/authorizers/{http_authorizer['AuthorizerId']}",
+        ]
+    )
+    assert rest_authorizer["authorizerResultTtlInSeconds"] == 0
+    assert http_authorizer["AuthorizerResultTtlInSeconds"] == 0
+
+
+def test_the_gateway_responses_of_the_rest_api(system, apis):
+    gateway = system.aws.client("apigateway")
+    api = apis.rest.host.split(".")[0]
+    customised = {
+        response["responseType"]: response
+        for response in gateway.get_gateway_responses(restApiId=api)["items"]
+        if not response["defaultResponse"]
+    }
+    assert {name: response["statusCode"] for name, response in customised.items()} == {
+        "UNAUTHORIZED": "401",
+        "ACCESS_DENIED": "403",
+        "AUTHORIZER_FAILURE": "500",
+        "AUTHORIZER_CONFIGURATION_ERROR": "500",
+    }
+    for response in customised.values():
+        assert response["responseParameters"]["gatewayresponse.header.Access-Control-Allow-Origin"] == "'*'"
+    denied = customised["ACCESS_DENIED"]
+    assert denied["responseParameters"]["gatewayresponse.header.WWW-Authenticate"] == "context.authorizer.challenge"
+    assert "$context.authorizer.reason" in denied["responseTemplates"]["application/json"]
+
+
+def allowed(system, outputs):
+    """Pairs of action and resource in the role; a log group is shown by its name."""
+    iam = system.aws.client("iam")
+    role = outputs["RoleArn"].rsplit("/", 1)[-1]
+    assert iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"] == []
+    pairs = set()
+    for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+        document = iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
+        for statement in document["Statement"]:
+            actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+            resource = statement["Resource"]
+            if ":log-group:" in resource:
+                resource = resource.split(":log-group:")[1].removesuffix(":*")
+            pairs |= {(action, resource) for action in actions}
+    return pairs
+
+
+def sources(system, function):
+    policy = json.loads(system.aws.client("lambda").get_policy(FunctionName=function)["Policy"])
+    return sorted(statement["Condition"]["ArnLike"]["AWS:SourceArn"] for statement in policy["Statement"])
