@@ -73,21 +73,24 @@ def test_with_an_arn_the_role_reads_that_secret(system, deploy, layer):
     assert [attached["Arn"] for attached in function["Layers"]] == [layer]
 
 
+CREDENTIAL = {"SecretHeaderValue": "credential"}
+ARN = {"SecretHeaderValueArn": "arn:aws:ssm:us-east-1:000000000000:parameter/x"}
+
+
 @pytest.mark.parametrize(
-    "parameters",
+    ("parameters", "reason"),
     [
-        {},
-        {"SecretHeaderValue": "credential", "SecretHeaderValueArn": "arn:aws:ssm:us-east-1:000000000000:parameter/x"},
-        {"SecretHeaderValueArn": "arn:aws:ssm:us-east-1:000000000000:parameter/x"},
-        {"SecretHeaderValueArn": "gateway-credential", "SecretsExtensionLayerArn": "arn:x"},
-        {"SecretHeaderValue": "credential", "TimeoutSeconds": "30"},
-        {"SecretHeaderValue": "credential", "OnUnavailable": "allow"},
-        {"SecretHeaderValue": "credential", "BaseUrl": "https://api.example.com/path"},
+        pytest.param({}, "SecretHeaderValue or as SecretHeaderValueArn", id="no credential"),
+        pytest.param(CREDENTIAL | ARN, "not both", id="two credentials"),
+        pytest.param(ARN, "needs SecretsExtensionLayerArn", id="ARN without the extension"),
+        pytest.param({"SecretHeaderValueArn": "name"}, "SecretHeaderValueArn", id="a name for an ARN"),
+        pytest.param(CREDENTIAL | {"TimeoutSeconds": "30"}, "TimeoutSeconds", id="slower than API Gateway waits"),
+        pytest.param(CREDENTIAL | {"OnUnavailable": "allow"}, "OnUnavailable", id="fails open"),
+        pytest.param(CREDENTIAL | {"BaseUrl": "https://api.example.com/path"}, "BaseUrl", id="base URL with a path"),
     ],
-    ids=["no credential", "two credentials", "ARN without extension", "no ARN", "slow", "fail open", "base URL with path"],
 )
-def test_parameters_that_cannot_work_are_refused(deploy, parameters):
-    with pytest.raises((ClientError, ComponentFailure)):
+def test_parameters_that_cannot_work_are_refused(deploy, parameters, reason):
+    with pytest.raises((ClientError, ComponentFailure), match=reason):
         deploy("refused", **parameters)
 
 
