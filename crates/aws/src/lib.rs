@@ -1,1 +1,44 @@
-//! Placeholder, replaced by the next commits.
+//! AWS authorizer events turned into requests, decisions turned into the answers that AWS
+//! understands.
+//!
+//! API Gateway calls a Lambda authorizer in five dialects (API Gateway Developer Guide, "Use API
+//! Gateway Lambda authorizers"; "Control access to HTTP APIs with AWS Lambda authorizers";
+//! "Control access to WebSocket APIs with Lambda authorizers"). [`AuthorizerEvent::parse`]
+//! recognises the dialect from the event alone and turns it into a
+//! [`portcullis_model::ApiRequest`]; [`answer`] turns a [`portcullis_model::Decision`] into the
+//! answer of the same dialect.
+//!
+//! Floor 2: nothing here opens a socket or reads a clock, a file or the environment. Whatever is
+//! not understood is an error, which API Gateway turns into a response 500, never into an allow.
+
+mod answer;
+mod arn;
+mod context;
+mod dialect;
+mod error;
+mod event;
+mod http_v1;
+mod http_v2;
+mod json;
+mod options;
+mod policy;
+mod request_parts;
+mod rest_request;
+mod rest_token;
+mod target;
+mod websocket;
+
+pub use answer::{
+    Answer, AnswerError, AuthorizerResponse, HttpV2Form, MAX_PRINCIPAL_BYTES, PolicyResponse,
+    SimpleResponse, UNAUTHORIZED, UNKNOWN_PRINCIPAL, answer,
+};
+pub use arn::{InvalidArn, MAX_ARN_BYTES, MethodArn, Route};
+pub use context::{
+    Context, MAX_CHALLENGE_BYTES, MAX_CONTEXT_DEPTH, MAX_CONTEXT_KEY_CHARS, MAX_MESSAGE_BYTES,
+    MAX_RESPONSE_BYTES,
+};
+pub use dialect::Dialect;
+pub use error::EventError;
+pub use event::{AuthorizerEvent, MAX_EVENT_BYTES};
+pub use options::{EventOptions, InvalidOrigin, Origin};
+pub use policy::{Effect, MAX_RESOURCE_CHARS, PolicyDocument, Statement};

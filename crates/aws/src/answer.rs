@@ -1,0 +1,207 @@
+//! A decision in the dialect of its event (API Gateway Developer Guide, "Output from an API Gateway
+//! Lambda authorizer"; "Control access to HTTP APIs with AWS Lambda authorizers").
+//!
+//! | decision | REST, WebSocket | HTTP 1.0, HTTP 2.0 with IAM | HTTP 2.0 simple |
+//! |---|---|---|---|
+//! | permit | allow policy | allow policy | `isAuthorized: true` |
+//! | deny with 401 | error `Unauthorized`: 401 | error `Unauthorized`: 401 or 500 | `isAuthorized: false`: 403 |
+//! | deny with another status | deny policy: 403 | deny policy: 403 | `isAuthorized: false`: 403 |
+//!
+//! An authorizer cannot choose a status; it has these three answers and nothing else. A gateway
+//! response of a REST API can show `$context.authorizer.status`, `.message` and `.challenge` of a
+//! deny policy; the error `Unauthorized` carries no context.
+//!
+//! **Uncertain:** AWS documents the error `Unauthorized` for REST and WebSocket APIs. For an HTTP
+//! API, what it becomes is not documented, and emulators disagree: 401 or 500. Either way nothing
+//! gets through, and 401 is the only way to tell a client to fetch a token, so the error is used
+//! where the answer is a policy. Simple answers have a documented form of "no", which is 403, and
+//! get that one.
+
+use portcullis_model::{Decision, Outcome, RequestEdits};
+use serde::Serialize;
+
+use crate::context::{self, Context, Encoding, MAX_RESPONSE_BYTES, json_len};
+use crate::dialect::Dialect;
+use crate::event::AuthorizerEvent;
+use crate::policy::{Effect, PolicyDocument};
+
+/// The error message that API Gateway turns into 401. It has to be this and nothing else.
+pub const UNAUTHORIZED: &str = "Unauthorized";
+/// The `principalId` of a decision that names none: API Gateway documents it as required.
+pub const UNKNOWN_PRINCIPAL: &str = "unknown";
+/// Longest `principalId`. OpenID Connect Core section 2 allows a subject 255 characters. A longer
+/// one is [`UNKNOWN_PRINCIPAL`]: cut off, two principals could become one.
+pub const MAX_PRINCIPAL_BYTES: usize = 256;
+
+/// How an authorizer of an HTTP API with payload format 2.0 is to answer: its setting
+/// `EnableSimpleResponses`, which the event does not tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum HttpV2Form {
+    /// `{"isAuthorized": ..., "context": ...}`.
+    #[default]
+    Simple,
+    /// An IAM policy.
+    Iam,
+}
+
+/// What the function has to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// Fail with the error message [`UNAUTHORIZED`].
+    Unauthorized,
+    /// Return this.
+    Response(AuthorizerResponse),
+}
+
+/// What the function returns, in JSON.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum AuthorizerResponse {
+    /// All dialects but HTTP 2.0 simple.
+    Policy(PolicyResponse),
+    /// HTTP 2.0 simple.
+    Simple(SimpleResponse),
+}
+
+/// A principal, what it may call and the context.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyResponse {
+    /// Whom the token speaks for.
+    pub principal_id: String,
+    /// What may be called.
+    pub policy_document: PolicyDocument,
+    /// What gateway responses, logs and the backend are told.
+    pub context: Context,
+}
+
+/// Yes or no and the context.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SimpleResponse {
+    /// Yes or no.
+    pub is_authorized: bool,
+    /// What logs and the backend are told.
+    pub context: Context,
+}
+
+/// Turns a decision into the answer to its event.
+///
+/// A permit that obliges the enforcement point to what no authorizer can do is refused: letting the
+/// request through as it was is not what was decided.
+pub fn answer(
+    event: &AuthorizerEvent,
+    decision: &Decision,
+    http_v2: HttpV2Form,
+) -> Result<Answer, AnswerError> {
+    let form = Form::of(event.dialect(), http_v2);
+    let effect = match &decision.outcome {
+        Outcome::Permit(edits) => {
+            can_carry_out(edits)?;
+            Effect::Allow
+        }
+        Outcome::Deny(deny) if deny.status == 401 && form != Form::Simple => {
+            return Ok(Answer::Unauthorized);
+        }
+        Outcome::Deny(_) => Effect::Deny,
+    };
+    let response = match form {
+        Form::Simple => AuthorizerResponse::Simple(simple(decision)),
+        Form::Policy(encoding) => {
+            AuthorizerResponse::Policy(policy(event, decision, effect, encoding))
+        }
+    };
+    Ok(Answer::Response(response))
+}
+
+/// A permit that cannot be carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AnswerError {
+    /// The decision replaces the URL.
+    #[error(
+        "the decision replaces the request's URL, which a Lambda authorizer cannot do; take that \
+         statement out of the policy, or route by a parameter mapping from the context"
+    )]
+    UrlEdit,
+    /// The decision replaces or removes the body.
+    #[error(
+        "the decision replaces the request's body, which a Lambda authorizer cannot do; take that \
+         statement out of the policy"
+    )]
+    BodyEdit,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Policy(Encoding),
+    Simple,
+}
+
+impl Form {
+    const fn of(dialect: Dialect, http_v2: HttpV2Form) -> Self {
+        match (dialect, http_v2) {
+            (Dialect::HttpV2, HttpV2Form::Simple) => Self::Simple,
+            (Dialect::HttpV2, HttpV2Form::Iam) => Self::Policy(Encoding::Native),
+            (
+                Dialect::RestToken
+                | Dialect::RestRequest
+                | Dialect::HttpV1
+                | Dialect::WebSocketConnect,
+                _,
+            ) => Self::Policy(Encoding::Scalars),
+        }
+    }
+}
+
+fn can_carry_out(edits: &RequestEdits) -> Result<(), AnswerError> {
+    if edits.url.is_some() {
+        Err(AnswerError::UrlEdit)
+    } else if edits.body {
+        Err(AnswerError::BodyEdit)
+    } else {
+        Ok(())
+    }
+}
+
+fn policy(
+    event: &AuthorizerEvent,
+    decision: &Decision,
+    effect: Effect,
+    encoding: Encoding,
+) -> PolicyResponse {
+    let arns = std::iter::once(event.arn()).chain(event.requested_arn());
+    let mut response = PolicyResponse {
+        principal_id: principal(decision).to_owned(),
+        policy_document: PolicyDocument::for_requests(effect, arns),
+        context: context::required(decision),
+    };
+    let room = MAX_RESPONSE_BYTES.saturating_sub(json_len(&response));
+    context::add_optional(&mut response.context, decision, encoding, room);
+    response
+}
+
+fn simple(decision: &Decision) -> SimpleResponse {
+    let mut response = SimpleResponse {
+        is_authorized: decision.is_permit(),
+        context: context::required(decision),
+    };
+    response
+        .context
+        .insert("principalId".to_owned(), principal(decision).into());
+    let room = MAX_RESPONSE_BYTES.saturating_sub(json_len(&response));
+    context::add_optional(&mut response.context, decision, Encoding::Native, room);
+    response
+}
+
+/// The decision's principal if it can be passed on whole, as it is.
+fn principal(decision: &Decision) -> &str {
+    let fits = |principal: &&str| {
+        (1..=MAX_PRINCIPAL_BYTES).contains(&principal.len())
+            && !principal.chars().any(char::is_control)
+    };
+    decision
+        .principal
+        .as_deref()
+        .filter(fits)
+        .unwrap_or(UNKNOWN_PRINCIPAL)
+}

@@ -1,0 +1,140 @@
+//! The IAM policy of an answer (API Gateway Developer Guide, "Output from an API Gateway Lambda
+//! authorizer"; IAM User Guide, "IAM JSON policy elements: Resource").
+//!
+//! API Gateway evaluates the policy against the ARN of the request, now and for as long as it
+//! caches the answer. The end of that ARN is the path that the client chose, and a policy reads
+//! `*`, `?` and `${...}` in it as wildcards and variables, for which there is no escape that API
+//! Gateway is known to honour. So each of these characters becomes `?`, which matches itself and
+//! any other single character: the answer covers the request, and a client that asks for `/*`
+//! gains paths of the same length at most.
+
+use serde::Serialize;
+
+use crate::arn::{MethodArn, Route};
+
+/// Longest `Resource` of a statement (API Gateway Developer Guide, "Output from an API Gateway
+/// Lambda authorizer"). Counted in bytes, which are never fewer than characters.
+pub const MAX_RESOURCE_CHARS: usize = 512;
+
+const VERSION: &str = "2012-10-17";
+const INVOKE: &str = "execute-api:Invoke";
+
+/// An IAM policy document with one statement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct PolicyDocument {
+    version: &'static str,
+    statement: [Statement; 1],
+}
+
+/// The statement of a policy document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Statement {
+    action: &'static str,
+    effect: Effect,
+    resource: Vec<String>,
+}
+
+/// Allow or deny.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Effect {
+    /// `Allow`.
+    Allow,
+    /// `Deny`.
+    Deny,
+}
+
+impl PolicyDocument {
+    /// Allows or denies calls of these ARNs, each once, and of nothing else that can be told apart
+    /// in a policy.
+    #[must_use]
+    pub fn for_requests<'arn>(
+        effect: Effect,
+        arns: impl IntoIterator<Item = &'arn MethodArn>,
+    ) -> Self {
+        let mut resources = Vec::new();
+        for arn in arns {
+            let resource = resource(arn);
+            if !resources.contains(&resource) {
+                resources.push(resource);
+            }
+        }
+        Self {
+            version: VERSION,
+            statement: [Statement {
+                action: INVOKE,
+                effect,
+                resource: resources,
+            }],
+        }
+    }
+
+    /// The one statement.
+    #[must_use]
+    pub const fn statement(&self) -> &Statement {
+        let [statement] = &self.statement;
+        statement
+    }
+}
+
+impl Statement {
+    /// Allow or deny.
+    #[must_use]
+    pub const fn effect(&self) -> Effect {
+        self.effect
+    }
+
+    /// The ARN patterns that it covers.
+    #[must_use]
+    pub fn resources(&self) -> &[String] {
+        &self.resource
+    }
+}
+
+/// The pattern that covers this ARN. Above [`MAX_RESOURCE_CHARS`], the end of its path, from a `/`
+/// on, becomes `*`.
+fn resource(arn: &MethodArn) -> String {
+    let mut resource = format!(
+        "arn:{}:execute-api:{}:{}:{}/",
+        arn.partition(),
+        arn.region(),
+        arn.account(),
+        arn.api_id()
+    );
+    if arn.stage() == "$default" {
+        resource.push_str(arn.stage());
+    } else {
+        push_literal(&mut resource, arn.stage());
+    }
+    resource.push('/');
+    match arn.route() {
+        Route::Connect => resource.push_str("$connect"),
+        Route::Default => resource.push_str("$default"),
+        Route::Method { method, path } => {
+            push_literal(&mut resource, method);
+            push_literal(&mut resource, path);
+        }
+    }
+    if resource.len() > MAX_RESOURCE_CHARS {
+        collapse(&mut resource);
+    }
+    resource
+}
+
+/// Cuts behind the last `/` that leaves room for `*`. There is one behind the method: what stands
+/// before the path is bounded far below the limit (see [`MethodArn`]).
+fn collapse(resource: &mut String) {
+    let room = resource.as_bytes().get(..MAX_RESOURCE_CHARS - 1);
+    let slash = room.and_then(|room| room.iter().rposition(|byte| *byte == b'/'));
+    resource.truncate(slash.map_or(0, |slash| slash + 1));
+    resource.push('*');
+}
+
+fn push_literal(resource: &mut String, text: &str) {
+    resource.extend(text.chars().map(|character| match character {
+        '*' | '?' | '$' => '?',
+        control if control.is_control() => '?',
+        other => other,
+    }));
+}
