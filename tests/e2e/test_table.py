@@ -13,7 +13,8 @@ def test_answer_is_what_the_policy_says(system, dialects, callers, dialect, call
     api = dialects[dialect]
     caller = callers[caller]
     answer = api.call(path, caller.headers)
-    assert answer.status == api.expected(system.policy, path, caller)
+    expected, _ = api.expected(system.policy, path, caller)
+    assert answer.status == expected
     if answer.status == 200:
         assert path.strip("/") in answer.json()
 

@@ -15,20 +15,40 @@ from .processes import ComponentFailure
 APIS_TEMPLATE = paths.SOLAR_SYSTEM / "apis.yaml"
 
 
+@dataclass(frozen=True)
+class Unauthenticated:
+    """How an API shows that the authorizer found no valid token."""
+
+    status: int
+    note: str = ""
+
+
+AS_401 = Unauthenticated(401)
+AS_403 = Unauthenticated(
+    403,
+    "The policy says 401. A simple answer of an authorizer is yes or no, and API Gateway makes every no 403.",
+)
+AS_500 = Unauthenticated(
+    500,
+    "The policy says 401, and the authorizer fails with `Unauthorized` to say so. MiniStack makes every failure "
+    "of an HTTP or WebSocket API's authorizer 500.",
+)
+
+
 @dataclass
 class Api(Endpoint):
     """A deployed API."""
 
     name: str = ""
-    # What a caller sees when the authorizer ends with the error `Unauthorized`. REST APIs make it
-    # 401. MiniStack's HTTP and WebSocket APIs make every error of an authorizer 500.
-    unauthenticated: int = 401
+    unauthenticated: Unauthenticated = AS_401
 
     def expected(self, policy, path, caller):
-        """The status that the policy calls for, as this API can show it."""
+        """The status that the policy calls for, as this API can show it, and a note if it shows another."""
         status = policy.expected_status("GET", path, caller.scopes)
         # A request without the header is refused by API Gateway itself, with 401.
-        return self.unauthenticated if status == 401 and caller.headers else status
+        if status == 401 and caller.headers:
+            return self.unauthenticated.status, self.unauthenticated.note
+        return status, ""
 
 
 @dataclass
@@ -102,9 +122,16 @@ class SolarSystem:
         )
         rest = self.aws.api(outputs["RestApiId"], outputs["RestStageName"])
         http = self.aws.api(outputs["HttpApiId"])
+        answers = (parameters.get("HttpPayloadFormat", "2.0"), parameters.get("HttpResponse", "simple"))
         return Apis(
             rest=Api(rest.port, rest.host, rest.prefix, name="REST API"),
-            http=Api(http.port, http.host, http.prefix, name="HTTP API", unauthenticated=500),
+            http=Api(
+                http.port,
+                http.host,
+                http.prefix,
+                name="HTTP API",
+                unauthenticated=AS_403 if answers == ("2.0", "simple") else AS_500,
+            ),
             authorizer_log_group=outputs["AuthorizerLogGroup"],
             authorizer_function=outputs["AuthorizerFunctionName"],
         )

@@ -1,0 +1,79 @@
+//! The least of an HTTP/1.1 server: reads requests with a `Content-Length` from a connection that
+//! stays open, and writes answers. Enough for clients of our own, and it hides nothing.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::thread;
+
+/// A request.
+#[derive(Debug)]
+pub struct Request {
+    /// The request line without the version, such as `GET /path`.
+    pub line: String,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// One side of a connection.
+#[derive(Debug)]
+pub struct Connection {
+    reader: BufReader<TcpStream>,
+}
+
+impl Connection {
+    fn new(stream: TcpStream) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        Ok(Self { reader: BufReader::new(stream) })
+    }
+
+    /// The address that the client connected to.
+    pub fn local_address(&self) -> io::Result<SocketAddr> {
+        self.reader.get_ref().local_addr()
+    }
+
+    /// The next request, or `None` where the client has closed the connection.
+    pub fn read(&mut self) -> io::Result<Option<Request>> {
+        let mut line = String::new();
+        if self.reader.read_line(&mut line)? == 0 {
+            return Ok(None);
+        }
+        let line = line.trim_end().trim_end_matches(" HTTP/1.1").to_owned();
+        let mut length = 0;
+        loop {
+            let mut header = String::new();
+            self.reader.read_line(&mut header)?;
+            let header = header.trim_end().to_ascii_lowercase();
+            if header.is_empty() {
+                break;
+            }
+            if let Some(value) = header.strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap_or(0);
+            }
+        }
+        let mut body = vec![0; length];
+        self.reader.read_exact(&mut body)?;
+        Ok(Some(Request { line, body }))
+    }
+
+    /// Writes an answer; `headers` is lines that end in `\r\n`.
+    pub fn write(&mut self, status: &str, headers: &str, body: &[u8]) -> io::Result<()> {
+        let mut answer = format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n", body.len()).into_bytes();
+        answer.extend_from_slice(body);
+        self.reader.get_mut().write_all(&answer)
+    }
+}
+
+/// Listens on a free port of 127.0.0.1 and hands each connection to a thread of its own, for as
+/// long as the process lives.
+pub fn listen(serve: impl Fn(Connection) -> io::Result<()> + Clone + Send + 'static) -> SocketAddr {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let serve = serve.clone();
+            // A connection that breaks off is its client's business.
+            thread::spawn(move || Connection::new(stream).and_then(serve).ok());
+        }
+    });
+    address
+}
