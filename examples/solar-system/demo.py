@@ -69,7 +69,7 @@ def show_table(system, apis):
     notes = set()
     for api in (apis.rest, apis.http):
         print(f"\n{api.name}  {api.url}")
-        print("  " + " " * width + "".join(f"  {f'GET {path}':<{cell}}" for path in paths))
+        print(("  " + " " * width + "".join(f"  {f'GET {path}':<{cell}}" for path in paths)).rstrip())
         for caller in callers:
             row = f"  {caller.name:<{width}}"
             for path in paths:

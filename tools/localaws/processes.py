@@ -43,7 +43,14 @@ class Process:
         return self._child.pid
 
     def wait_until(self, ready, seconds):
-        """Polls `ready` until it answers something true, which is returned."""
+        """Polls `ready` until it answers something true, which is returned. Else the process ends here."""
+        try:
+            return self._poll(ready, seconds)
+        except BaseException:
+            self.kill()
+            raise
+
+    def _poll(self, ready, seconds):
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if self._child.poll() is not None:
