@@ -44,23 +44,32 @@ pub enum HttpV2Form {
     Iam,
 }
 
-/// What the function has to do.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Answer {
-    /// Fail with the error message [`UNAUTHORIZED`].
-    Unauthorized,
-    /// Return this.
-    Response(AuthorizerResponse),
-}
-
-/// What the function returns, in JSON.
+/// What the function has to do: return this in JSON, or fail.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
-pub enum AuthorizerResponse {
-    /// All dialects but HTTP 2.0 simple.
+pub enum Answer {
+    /// Fail with the error message [`UNAUTHORIZED`]. It cannot be serialized: to return it by
+    /// mistake is an error too.
+    #[serde(skip_serializing)]
+    Unauthorized,
+    /// Return a policy: all dialects but HTTP 2.0 simple.
     Policy(PolicyResponse),
-    /// HTTP 2.0 simple.
+    /// Return yes or no: HTTP 2.0 simple.
     Simple(SimpleResponse),
+}
+
+impl Answer {
+    /// Whether it lets the request through.
+    #[must_use]
+    pub fn is_allow(&self) -> bool {
+        match self {
+            Self::Unauthorized => false,
+            Self::Policy(response) => {
+                response.policy_document.statement().effect() == Effect::Allow
+            }
+            Self::Simple(response) => response.is_authorized,
+        }
+    }
 }
 
 /// A principal, what it may call and the context.
@@ -105,13 +114,10 @@ pub fn answer(
         }
         Outcome::Deny(_) => Effect::Deny,
     };
-    let response = match form {
-        Form::Simple => AuthorizerResponse::Simple(simple(decision)),
-        Form::Policy(encoding) => {
-            AuthorizerResponse::Policy(policy(event, decision, effect, encoding))
-        }
-    };
-    Ok(Answer::Response(response))
+    Ok(match form {
+        Form::Simple => Answer::Simple(simple(decision)),
+        Form::Policy(encoding) => Answer::Policy(policy(event, decision, effect, encoding)),
+    })
 }
 
 /// A permit that cannot be carried out.

@@ -74,7 +74,7 @@ pub(crate) fn required(decision: &Decision) -> Context {
     if let Outcome::Deny(deny) = &decision.outcome {
         let message = cut(&decision.reason.message, MAX_MESSAGE_BYTES);
         context.insert("status".into(), deny.status.into());
-        context.insert("message".into(), printable(message).into());
+        context.insert("message".into(), quotable(message).into());
         add_challenge(&mut context, deny);
     }
     context
@@ -186,6 +186,12 @@ fn printable(text: &str) -> String {
         other => other,
     };
     text.chars().map(space).collect()
+}
+
+/// Fit to stand between quotes in the JSON template of a gateway response, where API Gateway
+/// escapes nothing.
+fn quotable(text: &str) -> String {
+    printable(text).replace(['"', '\\'], "'")
 }
 
 fn cut(text: &str, longest: usize) -> &str {

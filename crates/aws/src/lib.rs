@@ -29,8 +29,8 @@ mod target;
 mod websocket;
 
 pub use answer::{
-    Answer, AnswerError, AuthorizerResponse, HttpV2Form, MAX_PRINCIPAL_BYTES, PolicyResponse,
-    SimpleResponse, UNAUTHORIZED, UNKNOWN_PRINCIPAL, answer,
+    Answer, AnswerError, HttpV2Form, MAX_PRINCIPAL_BYTES, PolicyResponse, SimpleResponse,
+    UNAUTHORIZED, UNKNOWN_PRINCIPAL, answer,
 };
 pub use arn::{InvalidArn, MAX_ARN_BYTES, MethodArn, Route};
 pub use context::{

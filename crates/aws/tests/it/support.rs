@@ -113,7 +113,7 @@ pub(crate) fn answered(
 ) -> Option<Value> {
     match answer(event, decision, form).unwrap() {
         Answer::Unauthorized => None,
-        Answer::Response(response) => Some(serde_json::to_value(response).unwrap()),
+        answer => Some(serde_json::to_value(answer).unwrap()),
     }
 }
 
