@@ -1,7 +1,9 @@
 //! What was decided on a request, with everything that an enforcement point needs to carry it
 //! out and a person needs to understand it.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -167,9 +169,9 @@ pub enum Reuse {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Trace {
     /// The API service that covers the request.
-    pub service: Option<String>,
+    pub service: Option<Arc<str>>,
     /// The operation that covers it.
-    pub operation: Option<String>,
+    pub operation: Option<Arc<str>>,
     /// What was checked, in order; the last one decided.
     pub checks: Vec<Check>,
 }
@@ -182,7 +184,7 @@ pub struct Check {
     /// What came out.
     pub outcome: CheckOutcome,
     /// What was expected and what was there, without values of claims.
-    pub detail: String,
+    pub detail: Cow<'static, str>,
 }
 
 /// What came out of a check.

@@ -99,6 +99,18 @@ impl PathPattern {
         }
     }
 
+    /// The first segment, where it is literal: every path that is covered starts with it.
+    #[must_use]
+    pub fn first_literal(&self) -> Option<&str> {
+        match &self.shape {
+            Shape::Exact(path) => path.split('/').nth(1),
+            Shape::Segments { segments, .. } => match segments.first() {
+                Some(Segment::Literal(literal)) => Some(literal),
+                _ => None,
+            },
+        }
+    }
+
     /// Whether a decoded path (starting with `/`) is covered.
     #[must_use]
     pub fn matches(&self, path: &str) -> bool {

@@ -99,8 +99,6 @@ reason_codes! {
     InsufficientScope = "insufficient_scope",
     /// The subject is in none of the groups.
     MissingGroup = "missing_group",
-    /// The keys of the issuer could not be had.
-    KeysUnavailable = "keys_unavailable",
     /// The decision point could not be reached or gave no usable answer.
     DecisionPointUnavailable = "decision_point_unavailable",
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// Tells the time. Everything on this floor and above asks a clock instead of the system.
 pub trait Clock: fmt::Debug + Send + Sync {
-    /// Seconds since 1970-01-01T00:00:00Z, as claims count them (RFC 7519 section 2, NumericDate).
+    /// Seconds since 1970-01-01T00:00:00Z, as claims count them (RFC 7519 section 2, `NumericDate`).
     fn unix_now(&self) -> u64;
 
     /// A moment that never goes back, for measuring and for deadlines.

@@ -5,5 +5,10 @@
 
 pub mod clock;
 mod decision_point;
+pub mod directory;
+pub mod http;
+pub mod keys;
+pub mod local;
 
 pub use decision_point::{DecisionFuture, DecisionPoint, Unavailable};
+pub use portcullis_engine::PolicySet;

@@ -1,0 +1,133 @@
+//! The YAML documents of a policy directory, as they are written: every value keeps its place.
+
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_saphyr::{Error, Location, Spanned};
+
+use super::{MAX_SOURCE_BYTES, SourceFile};
+use crate::diagnostic::{Diagnostic, nearest};
+
+/// `portcullis.yaml`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RootDocument {
+    /// Token issuers of every service that names none of its own.
+    #[serde(default)]
+    pub(super) tokens: Vec<TokenDocument>,
+}
+
+/// `services/*.yaml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ServiceDocument {
+    pub(super) name: Spanned<String>,
+    #[serde(default)]
+    pub(super) base_urls: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) aws: Vec<Spanned<AwsDocument>>,
+    #[serde(default)]
+    pub(super) tokens: Vec<TokenDocument>,
+    pub(super) unmatched: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) operations: Vec<OperationDocument>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AwsDocument {
+    pub(super) api_id: String,
+    pub(super) stage: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TokenDocument {
+    pub(super) issuer: Spanned<String>,
+    pub(super) audiences: Spanned<Vec<String>>,
+    pub(super) profile: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OperationDocument {
+    pub(super) name: Spanned<String>,
+    pub(super) methods: Option<Spanned<Vec<String>>>,
+    pub(super) paths: Spanned<Vec<Spanned<String>>>,
+    #[serde(default)]
+    pub(super) rules: RulesDocument,
+    pub(super) public: Option<Spanned<bool>>,
+    pub(super) policy: Option<Spanned<IgnoredAny>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RulesDocument {
+    pub(super) scopes: Option<Spanned<AnyAllDocument>>,
+    pub(super) groups: Option<Spanned<AnyDocument>>,
+    pub(super) authentication: Option<Spanned<IgnoredAny>>,
+    pub(super) sender_constraint: Option<Spanned<IgnoredAny>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AnyAllDocument {
+    #[serde(default)]
+    pub(super) any_of: Vec<String>,
+    #[serde(default)]
+    pub(super) all_of: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AnyDocument {
+    pub(super) any_of: Vec<String>,
+}
+
+/// Parses one file; the parser's own budget bounds depth, nodes and aliases.
+pub(super) fn parse<T: DeserializeOwned>(file: &SourceFile) -> Result<T, Diagnostic> {
+    if file.text.len() > MAX_SOURCE_BYTES {
+        return Err(Diagnostic::new(
+            &file.path,
+            None,
+            format!("the file is larger than {MAX_SOURCE_BYTES} bytes"),
+        ));
+    }
+    let options = serde_saphyr::options! { with_snippet: false, strict_booleans: true };
+    serde_saphyr::from_str_with_options(&file.text, options)
+        .map_err(|error| diagnose(&file.path, &error))
+}
+
+/// The place of a value, or `None` where the parser does not know it.
+pub(super) fn place(location: Location) -> Option<(u64, u64)> {
+    (location.line() > 0).then(|| (location.line(), location.column()))
+}
+
+fn diagnose(path: &str, error: &Error) -> Diagnostic {
+    let error = error.without_snippet();
+    let at = error.location().and_then(place);
+    match error {
+        Error::SerdeUnknownField {
+            field, expected, ..
+        } => {
+            let finding = Diagnostic::new(path, at, format!("unknown key \"{field}\""));
+            match nearest(field, expected.iter().copied()) {
+                Some(name) => finding.help(format!("did you mean \"{name}\"?")),
+                None => finding.help(format!("expected one of {}", expected.join(", "))),
+            }
+        }
+        Error::SerdeMissingField { field, .. } => {
+            Diagnostic::new(path, at, format!("key \"{field}\" is missing"))
+        }
+        other => Diagnostic::new(path, at, first_line(&other.to_string())),
+    }
+}
+
+/// The parser repeats the place at the end of its message; the diagnostic has it already.
+fn first_line(message: &str) -> String {
+    let line = message.lines().next().unwrap_or(message);
+    line.split(" at line ")
+        .next()
+        .unwrap_or(line)
+        .trim_start_matches("error: ")
+        .to_owned()
+}

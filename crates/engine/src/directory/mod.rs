@@ -1,0 +1,94 @@
+//! The reader of a policy directory: YAML files that people write and review, compiled into a
+//! [`PolicySet`](crate::PolicySet).
+//!
+//! Reading is all or nothing: whatever cannot be understood is an error with file, line and
+//! column, and every error of a directory is reported at once.
+
+mod document;
+mod service;
+
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::policy_set::PolicySet;
+
+use document::{RootDocument, ServiceDocument};
+use service::ServiceReader;
+
+/// Largest policy file, in bytes.
+pub const MAX_SOURCE_BYTES: usize = 1024 * 1024;
+/// Most API services in a directory.
+const MAX_SERVICES: usize = 1000;
+
+/// A file of a policy directory, read by whoever may read files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFile {
+    /// Its path relative to the directory, with `/`, such as `services/solar-system.yaml`.
+    pub path: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// Compiles a policy directory.
+///
+/// `portcullis.yaml` is optional; every `services/*.yaml` (or `.yml`) is one API service. Files
+/// in `policies/` are refused, because this version cannot run them; files in `tests/` and other
+/// files are left alone.
+pub fn compile(files: &[SourceFile]) -> Result<PolicySet, Diagnostics> {
+    let mut problems = Vec::new();
+    let mut shared = RootDocument::default();
+    let mut documents = Vec::new();
+    for file in files {
+        let parsed = match kind(&file.path) {
+            Kind::Root => document::parse(file).map(|document| shared = document),
+            Kind::Service => document::parse::<ServiceDocument>(file)
+                .map(|document| documents.push((file, document))),
+            Kind::Policy => Err(Diagnostic::new(
+                &file.path,
+                None,
+                "custom policies are not supported by this version",
+            )
+            .help("use the rules of an operation, or remove the file")),
+            Kind::Other => Ok(()),
+        };
+        problems.extend(parsed.err());
+    }
+    if documents.len() > MAX_SERVICES {
+        problems.push(Diagnostic::new(
+            "services",
+            None,
+            format!("more than {MAX_SERVICES} API services"),
+        ));
+    }
+    if documents.is_empty() && problems.is_empty() {
+        problems.push(
+            Diagnostic::new("services", None, "the policy directory has no API service")
+                .help("write one into services/<name>.yaml"),
+        );
+    }
+    let mut reader = ServiceReader::new(&shared, &mut problems);
+    for (file, document) in documents {
+        reader.read(&file.path, &document);
+    }
+    let services = reader.finish();
+    if problems.is_empty() {
+        Ok(PolicySet::new(services))
+    } else {
+        Err(Diagnostics(problems))
+    }
+}
+
+enum Kind {
+    Root,
+    Service,
+    Policy,
+    Other,
+}
+
+fn kind(path: &str) -> Kind {
+    let is_yaml = |name: &str| matches!(name.rsplit_once('.'), Some((_, "yaml" | "yml")));
+    match path.split_once('/') {
+        None if path == "portcullis.yaml" || path == "portcullis.yml" => Kind::Root,
+        Some(("services", name)) if is_yaml(name) && !name.contains('/') => Kind::Service,
+        Some(("policies", name)) if !name.starts_with('.') => Kind::Policy,
+        _ => Kind::Other,
+    }
+}

@@ -1,0 +1,423 @@
+//! From the document of an API service to the compiled service, with every contradiction found.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use portcullis_model::{BaseUrl, Method, PathPattern, Scheme};
+use serde_saphyr::Spanned;
+
+use super::document::{
+    AnyAllDocument, AnyDocument, AwsDocument, OperationDocument, RootDocument, RulesDocument,
+    ServiceDocument, TokenDocument, place,
+};
+use crate::diagnostic::{Diagnostic, nearest};
+use crate::issuer::IssuerUrl;
+use crate::matching::OperationIndex;
+use crate::policy_set::{ApiService, Guard, Operation, TokenIssuer, Unmatched};
+use crate::profile::Profile;
+use crate::rules::{GroupRule, Rule, ScopeRule, is_scope_token};
+
+/// Most methods and most path patterns of an operation (the reference's bounds).
+const MAX_METHODS: usize = 10;
+const MAX_PATHS: usize = 10;
+/// Most operations of a service.
+const MAX_OPERATIONS: usize = 10_000;
+const MAX_NAME_CHARS: usize = 256;
+
+/// Reads services one after the other and remembers what each has claimed for itself.
+pub(super) struct ServiceReader<'a> {
+    shared: &'a RootDocument,
+    problems: &'a mut Vec<Diagnostic>,
+    file: String,
+    services: Vec<ApiService>,
+    names: HashMap<String, String>,
+    bases: HashMap<(Scheme, String, u16, String), String>,
+    apis: HashMap<(String, String), String>,
+}
+
+impl<'a> ServiceReader<'a> {
+    pub(super) fn new(shared: &'a RootDocument, problems: &'a mut Vec<Diagnostic>) -> Self {
+        Self {
+            shared,
+            problems,
+            file: String::new(),
+            services: Vec::new(),
+            names: HashMap::new(),
+            bases: HashMap::new(),
+            apis: HashMap::new(),
+        }
+    }
+
+    pub(super) fn finish(self) -> Vec<ApiService> {
+        self.services
+    }
+
+    pub(super) fn read(&mut self, file: &str, document: &ServiceDocument) {
+        file.clone_into(&mut self.file);
+        let name = self.service_name(&document.name);
+        if document.base_urls.is_empty() && document.aws.is_empty() {
+            self.problem(
+                &document.name,
+                "the service has neither base_urls nor aws, so no request can reach it",
+            );
+        }
+        let base_urls = document
+            .base_urls
+            .iter()
+            .filter_map(|base| self.base_url(base))
+            .collect::<Vec<_>>();
+        let aws = document
+            .aws
+            .iter()
+            .filter_map(|entry| self.api(entry))
+            .collect();
+        let shared = self.shared;
+        let documents = if document.tokens.is_empty() {
+            &shared.tokens
+        } else {
+            &document.tokens
+        };
+        let tokens = self.token_issuers(documents);
+        let unmatched = self.unmatched(document.unmatched.as_ref());
+        if document.operations.len() > MAX_OPERATIONS {
+            self.problem(
+                &document.name,
+                format!("the service has more than {MAX_OPERATIONS} operations"),
+            );
+        }
+        let operations = self.operations(&document.operations);
+        let needs_token = unmatched == Unmatched::Token
+            || operations.iter().any(|operation| !operation.is_public());
+        if documents.is_empty() && (needs_token || operations.is_empty()) {
+            self.problem(
+                &document.name,
+                "the service asks for tokens but names no issuer under \"tokens\"",
+            );
+        }
+        let realm = base_urls
+            .first()
+            .map_or_else(|| name.to_string(), |base| base.as_str().to_owned());
+        let index = OperationIndex::new(&operations);
+        self.services.push(ApiService {
+            name,
+            base_urls,
+            aws,
+            tokens,
+            unmatched,
+            operations,
+            index,
+            realm,
+        });
+    }
+
+    fn problem<T>(&mut self, value: &Spanned<T>, message: impl Into<String>) {
+        let place = place(value.referenced);
+        self.problems
+            .push(Diagnostic::new(&self.file, place, message));
+    }
+
+    fn problem_with_help<T>(&mut self, value: &Spanned<T>, message: String, help: String) {
+        let place = place(value.referenced);
+        self.problems
+            .push(Diagnostic::new(&self.file, place, message).help(help));
+    }
+
+    fn name(&mut self, name: &Spanned<String>) -> Arc<str> {
+        let length = name.value.chars().count();
+        if name.value.trim().is_empty()
+            || length > MAX_NAME_CHARS
+            || name.value.chars().any(char::is_control)
+        {
+            self.problem(
+                name,
+                format!("a name has 1 to {MAX_NAME_CHARS} characters and no control characters"),
+            );
+        }
+        name.value.as_str().into()
+    }
+
+    fn service_name(&mut self, name: &Spanned<String>) -> Arc<str> {
+        if let Some(other) = self.names.insert(name.value.clone(), self.file.clone()) {
+            self.problem(
+                name,
+                format!(
+                    "the name \"{}\" is taken by the service in {other}",
+                    name.value
+                ),
+            );
+        }
+        self.name(name)
+    }
+
+    fn base_url(&mut self, base: &Spanned<String>) -> Option<BaseUrl> {
+        let parsed = match BaseUrl::parse(&base.value) {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                self.problem(base, format!("base URL \"{}\": {error}", base.value));
+                return None;
+            }
+        };
+        let (scheme, host, port) = parsed.origin();
+        let key = (scheme, host.to_owned(), port, parsed.path().to_owned());
+        if let Some(other) = self.bases.insert(key, self.file.clone()) {
+            self.problem(
+                base,
+                format!(
+                    "base URL \"{}\" is taken by the service in {other}",
+                    base.value
+                ),
+            );
+            return None;
+        }
+        Some(parsed)
+    }
+
+    fn api(&mut self, entry: &Spanned<AwsDocument>) -> Option<(String, String)> {
+        let AwsDocument { api_id, stage } = &entry.value;
+        if api_id.is_empty() || stage.is_empty() {
+            self.problem(
+                entry,
+                "api_id and stage are the id of an API Gateway API and the name of a stage",
+            );
+            return None;
+        }
+        let key = (api_id.clone(), stage.clone());
+        if let Some(other) = self.apis.insert(key.clone(), self.file.clone()) {
+            self.problem(
+                entry,
+                format!("API {api_id}, stage {stage}, is taken by the service in {other}"),
+            );
+            return None;
+        }
+        Some(key)
+    }
+
+    fn token_issuers(&mut self, documents: &[TokenDocument]) -> Vec<TokenIssuer> {
+        let mut issuers: Vec<TokenIssuer> = Vec::new();
+        for document in documents {
+            let audiences = document.audiences.value.clone();
+            if audiences.is_empty() || audiences.iter().any(String::is_empty) {
+                self.problem(
+                    &document.audiences,
+                    "audiences lists at least one audience that is not empty",
+                );
+            }
+            let profile = self.profile(document.profile.as_ref());
+            let issuer = match IssuerUrl::parse(&document.issuer.value) {
+                Ok(issuer) => issuer,
+                Err(error) => {
+                    self.problem(
+                        &document.issuer,
+                        format!("issuer \"{}\": {error}", document.issuer.value),
+                    );
+                    continue;
+                }
+            };
+            if issuers.iter().any(|other| other.issuer == issuer) {
+                self.problem(
+                    &document.issuer,
+                    format!("issuer \"{issuer}\" stands twice in one service"),
+                );
+            }
+            issuers.push(TokenIssuer {
+                issuer,
+                audiences,
+                profile,
+            });
+        }
+        issuers
+    }
+
+    fn profile(&mut self, profile: Option<&Spanned<String>>) -> Profile {
+        let Some(name) = profile else {
+            return Profile::default();
+        };
+        Profile::named(&name.value).unwrap_or_else(|| {
+            let known = Profile::ALL.iter().map(|(name, _)| *name);
+            self.unknown_value(name, "profile", known);
+            Profile::default()
+        })
+    }
+
+    fn unmatched(&mut self, unmatched: Option<&Spanned<String>>) -> Unmatched {
+        match unmatched.map(|value| (value, value.value.as_str())) {
+            None | Some((_, "deny")) => Unmatched::Deny,
+            Some((_, "token")) => Unmatched::Token,
+            Some((value, _)) => {
+                self.unknown_value(value, "unmatched", ["deny", "token"]);
+                Unmatched::Deny
+            }
+        }
+    }
+
+    fn unknown_value<'n>(
+        &mut self,
+        value: &Spanned<String>,
+        key: &str,
+        known: impl IntoIterator<Item = &'n str> + Clone,
+    ) {
+        let help = match nearest(&value.value, known.clone()) {
+            Some(name) => format!("did you mean \"{name}\"?"),
+            None => format!(
+                "expected one of {}",
+                known.into_iter().collect::<Vec<_>>().join(", ")
+            ),
+        };
+        self.problem_with_help(
+            value,
+            format!("\"{}\" is no value of \"{key}\"", value.value),
+            help,
+        );
+    }
+
+    fn operations(&mut self, documents: &[OperationDocument]) -> Vec<Operation> {
+        let mut operations: Vec<Operation> = Vec::new();
+        for document in documents {
+            if operations
+                .iter()
+                .any(|other| *other.name == *document.name.value)
+            {
+                self.problem(
+                    &document.name,
+                    format!("operation \"{}\" stands twice", document.name.value),
+                );
+            }
+            let name = self.name(&document.name);
+            let methods = self.methods(document.methods.as_ref());
+            let paths = self.paths(&document.paths);
+            let rules = self.rules(&document.rules);
+            if let Some(policy) = &document.policy {
+                self.unsupported(policy, "policy");
+            }
+            let guard = match &document.public {
+                Some(public) if public.value => {
+                    if !rules.is_empty() {
+                        self.problem(public, "a public operation cannot have rules: nobody would be asked for a token");
+                    }
+                    Guard::Public
+                }
+                _ => Guard::Token(rules),
+            };
+            operations.push(Operation {
+                name,
+                methods,
+                paths,
+                guard,
+            });
+        }
+        operations
+    }
+
+    fn methods(&mut self, methods: Option<&Spanned<Vec<String>>>) -> Vec<Method> {
+        let Some(list) = methods else {
+            return Vec::new();
+        };
+        if list.value.is_empty() || list.value.len() > MAX_METHODS {
+            self.problem(
+                list,
+                format!("methods lists 1 to {MAX_METHODS} methods; leave it out for every method"),
+            );
+        }
+        let mut methods: Vec<Method> = Vec::new();
+        for name in &list.value {
+            match Method::parse(name) {
+                Ok(method) if methods.contains(&method) => {
+                    self.problem(list, format!("method {method} stands twice"));
+                }
+                Ok(method) if name.bytes().any(|byte| byte.is_ascii_lowercase()) => {
+                    let message = format!(
+                        "method {method} is not in upper case, and methods are case-sensitive"
+                    );
+                    self.problem_with_help(
+                        list,
+                        message,
+                        format!("write {}", name.to_ascii_uppercase()),
+                    );
+                }
+                Ok(method) => methods.push(method),
+                Err(error) => {
+                    self.problem(list, format!("method \"{}\": {error}", name.escape_debug()));
+                }
+            }
+        }
+        methods
+    }
+
+    fn paths(&mut self, list: &Spanned<Vec<Spanned<String>>>) -> Vec<PathPattern> {
+        if list.value.is_empty() || list.value.len() > MAX_PATHS {
+            self.problem(list, format!("paths lists 1 to {MAX_PATHS} path patterns"));
+        }
+        let mut paths: Vec<PathPattern> = Vec::new();
+        for path in &list.value {
+            match PathPattern::infer(&path.value) {
+                Ok(pattern) if paths.contains(&pattern) => {
+                    self.problem(path, format!("path \"{}\" stands twice", path.value));
+                }
+                Ok(pattern) => paths.push(pattern),
+                Err(error) => {
+                    self.problem(
+                        path,
+                        format!("path \"{}\": {error}", path.value.escape_debug()),
+                    );
+                }
+            }
+        }
+        paths
+    }
+
+    fn rules(&mut self, document: &RulesDocument) -> Vec<Rule> {
+        if let Some(rule) = &document.authentication {
+            self.unsupported(rule, "authentication");
+        }
+        if let Some(rule) = &document.sender_constraint {
+            self.unsupported(rule, "sender_constraint");
+        }
+        let scopes = document.scopes.as_ref().and_then(|rule| self.scopes(rule));
+        let groups = document.groups.as_ref().and_then(|rule| self.groups(rule));
+        scopes.into_iter().chain(groups).collect()
+    }
+
+    fn scopes(&mut self, rule: &Spanned<AnyAllDocument>) -> Option<Rule> {
+        let AnyAllDocument { any_of, all_of } = &rule.value;
+        if any_of.is_empty() && all_of.is_empty() {
+            self.problem(
+                rule,
+                "scopes needs any_of or all_of with at least one scope",
+            );
+            return None;
+        }
+        if let Some(wrong) = any_of
+            .iter()
+            .chain(all_of)
+            .find(|scope| !is_scope_token(scope))
+        {
+            let message = format!(
+                "\"{}\" is not one scope: no spaces, quotes or backslashes (RFC 6749 section 3.3)",
+                wrong.escape_debug()
+            );
+            self.problem(rule, message);
+            return None;
+        }
+        Some(Rule::Scopes(ScopeRule::new(any_of.clone(), all_of.clone())))
+    }
+
+    fn groups(&mut self, rule: &Spanned<AnyDocument>) -> Option<Rule> {
+        let any_of = &rule.value.any_of;
+        if any_of.is_empty() || any_of.iter().any(String::is_empty) {
+            self.problem(
+                rule,
+                "groups needs any_of with at least one group that is not empty",
+            );
+            return None;
+        }
+        Some(Rule::Groups(GroupRule::new(any_of.clone())))
+    }
+
+    /// A key of the format that this version cannot enforce is never ignored.
+    fn unsupported<T>(&mut self, value: &Spanned<T>, key: &str) {
+        self.problem(
+            value,
+            format!("\"{key}\" is not supported by this version, so it cannot be enforced"),
+        );
+    }
+}

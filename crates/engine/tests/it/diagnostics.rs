@@ -1,0 +1,94 @@
+//! What people read when a policy is wrong.
+
+use portcullis_engine::compile;
+
+use crate::issuer::source;
+
+fn problems(files: &[(&str, &str)]) -> String {
+    let files: Vec<_> = files
+        .iter()
+        .map(|(path, text)| source(path, text))
+        .collect();
+    compile(&files)
+        .err()
+        .map(|problems| problems.to_string())
+        .unwrap_or_default()
+}
+
+#[test]
+fn an_unknown_key_suggests_the_nearest() {
+    insta::assert_snapshot!(problems(&[(
+        "services/a.yaml",
+        "name: A\nbase_urls: [https://a.example]\noperations:\n  - name: x\n    paths: [/x]\n    rules:\n      scope: { any_of: [a] }\n",
+    )]), @r#"services/a.yaml:7:7: unknown key "scope"; did you mean "scopes"?"#);
+}
+
+#[test]
+fn every_mistake_is_reported_at_once_with_its_place() {
+    insta::assert_snapshot!(problems(&[
+        (
+            "services/a.yaml",
+            "name: A
+base_urls: [https://a.example, https://a.example/v1/, ftp://a]
+tokens:
+  - { issuer: http://idp.example.com, audiences: [x], profile: octa }
+unmatched: allow
+operations:
+  - name: one
+    methods: [get, GET, GET]
+    paths: [planets, '/a{b}', /ok]
+    rules:
+      scopes: { any_of: ['two words'] }
+      authentication: { max_age: 300 }
+  - name: one
+    paths: [/x]
+    public: true
+    rules: { groups: { any_of: [g] } }
+    policy: moons.rego
+",
+        ),
+        ("services/b.yaml", "name: A\nbase_urls: ['https://a.example:443']\noperations: [{ name: x, paths: [/x], public: true }]\n"),
+        ("services/c.yaml", "name: C\noperations: []\n"),
+        ("policies/moons.rego", "package acp.authz"),
+    ]), @r#"
+    policies/moons.rego: custom policies are not supported by this version; use the rules of an operation, or remove the file
+    services/a.yaml:2:32: base URL "https://a.example/v1/": a base URL does not end in "/"
+    services/a.yaml:2:55: base URL "ftp://a": the URL's scheme is neither http nor https
+    services/a.yaml:4:64: "octa" is no value of "profile"; did you mean "okta"?
+    services/a.yaml:4:15: issuer "http://idp.example.com": an issuer is an https URL; http is accepted on localhost, 127.0.0.1 and [::1] only
+    services/a.yaml:5:12: "allow" is no value of "unmatched"; expected one of deny, token
+    services/a.yaml:8:14: method get is not in upper case, and methods are case-sensitive; write GET
+    services/a.yaml:8:14: method GET stands twice
+    services/a.yaml:9:13: path "planets": a path pattern starts with "/"; it is relative to the base URL of its API service
+    services/a.yaml:9:22: path "/a{b}": "{name}" takes a whole segment; write "\{" or "\}" for a brace that is meant as one
+    services/a.yaml:12:23: "authentication" is not supported by this version, so it cannot be enforced
+    services/a.yaml:11:15: "two words" is not one scope: no spaces, quotes or backslashes (RFC 6749 section 3.3)
+    services/a.yaml:13:11: operation "one" stands twice
+    services/a.yaml:17:13: "policy" is not supported by this version, so it cannot be enforced
+    services/a.yaml:15:13: a public operation cannot have rules: nobody would be asked for a token
+    services/b.yaml:1:7: the name "A" is taken by the service in services/a.yaml
+    services/b.yaml:2:13: base URL "https://a.example:443" is taken by the service in services/a.yaml
+    services/c.yaml:1:7: the service has neither base_urls nor aws, so no request can reach it
+    services/c.yaml:1:7: the service asks for tokens but names no issuer under "tokens"
+    "#);
+}
+
+#[test]
+fn syntax_errors_have_a_place() {
+    insta::assert_snapshot!(problems(&[("services/a.yaml", "name: A\nbase_urls: [https://a.example\n")]), @"services/a.yaml:2:12: unclosed bracket '['");
+    insta::assert_snapshot!(problems(&[("services/a.yaml", "name: [A]\n")]), @"services/a.yaml:1:7: expected string scalar");
+    insta::assert_snapshot!(problems(&[("services/a.yaml", "base_urls: []\n")]), @r#"services/a.yaml:1:1: key "name" is missing"#);
+    insta::assert_snapshot!(problems(&[]), @"services: the policy directory has no API service; write one into services/<name>.yaml");
+}
+
+#[test]
+fn shared_issuers_serve_services_that_name_none() {
+    let root = "tokens: [{ issuer: https://idp.example.com, audiences: [x] }]\n";
+    let service =
+        "name: A\nbase_urls: [https://a.example]\noperations: [{ name: x, paths: [/x] }]\n";
+    assert_eq!(
+        problems(&[("portcullis.yaml", root), ("services/a.yaml", service)]),
+        ""
+    );
+    insta::assert_snapshot!(problems(&[("services/a.yaml", service)]), @r#"services/a.yaml:1:7: the service asks for tokens but names no issuer under "tokens""#);
+}

@@ -1,0 +1,12 @@
+//! The engine from outside: policy directories in, decisions out.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "test support: a surprise ends the test"
+)]
+
+mod decisions;
+mod diagnostics;
+mod hostile;
+mod issuer;
+mod precedence;

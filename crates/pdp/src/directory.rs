@@ -1,0 +1,187 @@
+//! A policy directory on disk: read whole, and looked at again to see whether it changed.
+//!
+//! Change is found by looking, once in a while, at the names, sizes and modification times. That
+//! also works where notifications do not: on network file systems, and in Kubernetes volumes whose
+//! files are swapped behind a symbolic link.
+
+use std::fs::{self, DirEntry};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use portcullis_engine::{Diagnostics, MAX_SOURCE_BYTES, PolicySet, SourceFile, compile};
+
+/// Most files that a policy directory may hold.
+const MAX_FILES: usize = 4000;
+/// The folders that are read, beside the directory itself.
+const FOLDERS: [&str; 3] = ["services", "policies", "tests"];
+
+/// A policy directory.
+#[derive(Debug, Clone)]
+pub struct PolicyDirectory {
+    root: PathBuf,
+}
+
+/// What a policy directory looked like: equal as long as nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Fingerprint(Vec<(String, u64, Option<SystemTime>)>);
+
+impl PolicyDirectory {
+    /// The directory at that path; nothing is read yet.
+    #[must_use]
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Reads and compiles the directory.
+    pub fn load(&self) -> Result<PolicySet, LoadError> {
+        Ok(compile(&self.read()?)?)
+    }
+
+    /// What the directory looks like now.
+    pub fn fingerprint(&self) -> Result<Fingerprint, LoadError> {
+        let mut seen = Vec::new();
+        for (name, path) in self.files()? {
+            let meta = fs::metadata(&path).map_err(|cause| LoadError::io(&path, cause))?;
+            seen.push((name, meta.len(), meta.modified().ok()));
+        }
+        Ok(Fingerprint(seen))
+    }
+
+    fn read(&self) -> Result<Vec<SourceFile>, LoadError> {
+        let mut sources = Vec::new();
+        for (name, path) in self.files()? {
+            let meta = fs::metadata(&path).map_err(|cause| LoadError::io(&path, cause))?;
+            if meta.len() > MAX_SOURCE_BYTES as u64 {
+                return Err(LoadError::TooLarge { path });
+            }
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "the one place that reads policy files"
+            )]
+            let text = fs::read_to_string(&path).map_err(|cause| LoadError::io(&path, cause))?;
+            sources.push(SourceFile { path: name, text });
+        }
+        Ok(sources)
+    }
+
+    /// Every file with its name relative to the directory, sorted by name.
+    fn files(&self) -> Result<Vec<(String, PathBuf)>, LoadError> {
+        let mut files = Vec::new();
+        list(&self.root, "", &mut files)?;
+        for folder in FOLDERS {
+            let path = self.root.join(folder);
+            if path.is_dir() {
+                list(&path, &format!("{folder}/"), &mut files)?;
+            }
+        }
+        if files.len() > MAX_FILES {
+            return Err(LoadError::TooMany {
+                path: self.root.clone(),
+            });
+        }
+        files.sort();
+        Ok(files)
+    }
+}
+
+fn list(folder: &Path, prefix: &str, files: &mut Vec<(String, PathBuf)>) -> Result<(), LoadError> {
+    let entries = fs::read_dir(folder).map_err(|cause| LoadError::io(folder, cause))?;
+    for entry in entries {
+        let entry: DirEntry = entry.map_err(|cause| LoadError::io(folder, cause))?;
+        let path = entry.path();
+        let Ok(name) = entry.file_name().into_string() else {
+            continue;
+        };
+        // Editors and Kubernetes keep their own files under a dot.
+        if path.is_file()
+            && !name.starts_with('.')
+            && (!prefix.is_empty() || name.starts_with("portcullis.y"))
+        {
+            files.push((format!("{prefix}{name}"), path));
+        }
+    }
+    Ok(())
+}
+
+/// Why a policy directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// A file or folder cannot be read.
+    #[error("{}: {cause}", path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
+    /// A file is larger than any policy.
+    #[error("{}: larger than {MAX_SOURCE_BYTES} bytes", path.display())]
+    TooLarge {
+        /// Which.
+        path: PathBuf,
+    },
+    /// More files than any policy has.
+    #[error("{}: more than {MAX_FILES} files; is this a policy directory?", path.display())]
+    TooMany {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The policy does not compile.
+    #[error(transparent)]
+    Policy(#[from] Diagnostics),
+}
+
+impl LoadError {
+    fn io(path: &Path, cause: io::Error) -> Self {
+        Self::Io {
+            path: path.to_owned(),
+            cause,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SERVICE: &str = "name: A\nbase_urls: [https://a.example]\noperations: [{ name: x, paths: [/x], public: true }]\n";
+
+    #[test]
+    fn loads_what_is_there_and_sees_changes() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = PolicyDirectory::new(root.path());
+        assert!(
+            matches!(directory.load(), Err(LoadError::Policy(_))),
+            "an empty directory is no policy"
+        );
+        fs::create_dir(root.path().join("services")).unwrap();
+        fs::write(root.path().join("services/a.yaml"), SERVICE).unwrap();
+        fs::write(root.path().join("README.md"), "not read").unwrap();
+        fs::write(root.path().join("services/.a.yaml.swp"), "not read").unwrap();
+        assert_eq!(directory.load().unwrap().services().len(), 1);
+        let before = directory.fingerprint().unwrap();
+        assert_eq!(directory.fingerprint().unwrap(), before);
+        fs::write(
+            root.path().join("services/a.yaml"),
+            format!("{SERVICE}# more\n"),
+        )
+        .unwrap();
+        assert_ne!(directory.fingerprint().unwrap(), before);
+    }
+
+    #[test]
+    fn says_which_directory_is_missing() {
+        let error = PolicyDirectory::new("/no/such/policy").load().unwrap_err();
+        assert!(
+            error.to_string().starts_with("/no/such/policy: "),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,286 @@
+//! The signing keys of token issuers: found by discovery, kept in memory, fetched again when a
+//! token names a key that is not there.
+//!
+//! Metadata comes from OpenID Connect Discovery 1.0 section 4 and, where that is not offered, from
+//! RFC 8414 section 3; its `issuer` must be the configured one, character by character. One fetch
+//! runs at a time for an issuer, and the cool-down between two begins before the first, so that a
+//! flood of tokens with made-up key ids costs an issuer one request every [`COOL_DOWN`].
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::Mutex as SyncMutex;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwapOption;
+use bytes::Bytes;
+use portcullis_engine::{IssuerUrl, KeySource};
+use portcullis_jose::{AwsLc, Jwks, SymmetricKeys};
+use portcullis_model::{RequestUrl, Scheme};
+use serde::Deserialize;
+use tokio::sync::Mutex;
+
+use crate::clock::Clock;
+
+/// Keys older than this are fetched again before they are used.
+pub const MAX_AGE: Duration = Duration::from_hours(1);
+/// Keys that cannot be fetched again are used up to this age.
+pub const MAX_STALE_AGE: Duration = Duration::from_hours(24);
+/// The time between two fetches for one issuer, once there are keys.
+pub const COOL_DOWN: Duration = Duration::from_secs(10);
+/// The same while there are no keys yet.
+pub const COOL_DOWN_WITHOUT_KEYS: Duration = Duration::from_secs(1);
+/// Largest metadata document or JWKS, in bytes.
+pub const MAX_DOCUMENT_BYTES: usize = 512 * 1024;
+
+/// A document on its way.
+pub type FetchFuture<'a> = Pin<Box<dyn Future<Output = Result<Bytes, FetchError>> + Send + 'a>>;
+
+/// Gets a document by HTTP: 200 only, no redirects, at most so many bytes.
+pub trait Fetch: fmt::Debug + Send + Sync {
+    /// Gets the document at an `https` URL (`http` on loopback).
+    fn get<'a>(&'a self, url: &'a str, max_bytes: usize) -> FetchFuture<'a>;
+}
+
+/// Why a document could not be had.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("GET {url}: {cause}")]
+pub struct FetchError {
+    /// The URL.
+    pub url: String,
+    /// What went wrong.
+    pub cause: String,
+}
+
+/// The keys of the issuers of one policy set.
+#[derive(Debug)]
+pub struct KeyStore {
+    fetch: Arc<dyn Fetch>,
+    clock: Arc<dyn Clock>,
+    entries: HashMap<IssuerUrl, Arc<Entry>>,
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    held: ArcSwapOption<Held>,
+    /// When the last fetch began; held while one runs, so that there is one at a time.
+    last_attempt: Mutex<Option<Instant>>,
+    /// Until when old keys are used without asking again, after a fetch failed.
+    lenient_until: SyncMutex<Option<Instant>>,
+}
+
+struct Held {
+    keys: Arc<Jwks>,
+    fetched: Instant,
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Held")
+            .field("fetched", &self.fetched)
+            .finish_non_exhaustive()
+    }
+}
+
+impl KeyStore {
+    /// A store for those issuers, with no keys yet.
+    #[must_use]
+    pub fn new(fetch: Arc<dyn Fetch>, clock: Arc<dyn Clock>, issuers: Vec<IssuerUrl>) -> Self {
+        let entries = issuers
+            .into_iter()
+            .map(|issuer| (issuer, Arc::default()))
+            .collect();
+        Self {
+            fetch,
+            clock,
+            entries,
+        }
+    }
+
+    /// A store for other issuers that shares the keys of those which stay.
+    #[must_use]
+    pub fn for_issuers(&self, issuers: Vec<IssuerUrl>) -> Self {
+        let entry = |issuer: &IssuerUrl| self.entries.get(issuer).cloned().unwrap_or_default();
+        let entries = issuers
+            .into_iter()
+            .map(|issuer| (issuer.clone(), entry(&issuer)))
+            .collect();
+        Self {
+            fetch: Arc::clone(&self.fetch),
+            clock: Arc::clone(&self.clock),
+            entries,
+        }
+    }
+
+    /// Fetches the keys of every issuer that has none, so that the first request finds them.
+    pub async fn hydrate(&self) {
+        for issuer in self.entries.keys() {
+            if self.keys(issuer).is_none()
+                && let Err(error) = self.refresh(issuer).await
+            {
+                tracing::warn!(issuer = issuer.as_str(), %error, "the keys of an issuer could not be had yet");
+            }
+        }
+    }
+
+    /// Fetches the keys of an issuer, unless another caller just did or the cool-down runs.
+    pub async fn refresh(&self, issuer: &IssuerUrl) -> Result<(), KeyError> {
+        let Some(entry) = self.entries.get(issuer) else {
+            return Err(KeyError::UnknownIssuer);
+        };
+        let asked = self.clock.monotonic();
+        let mut last_attempt = entry.last_attempt.lock().await;
+        let held = entry.held.load();
+        if held.as_ref().is_some_and(|held| held.fetched >= asked) {
+            return Ok(());
+        }
+        let now = self.clock.monotonic();
+        let cool_down = if held.is_some() {
+            COOL_DOWN
+        } else {
+            COOL_DOWN_WITHOUT_KEYS
+        };
+        if last_attempt.is_some_and(|last| now.saturating_duration_since(last) < cool_down) {
+            return Err(KeyError::CoolingDown);
+        }
+        *last_attempt = Some(now);
+        match self.fetch_keys(issuer).await {
+            Ok(keys) => {
+                let skipped = keys.skipped().len();
+                tracing::info!(
+                    issuer = issuer.as_str(),
+                    keys = keys.keys().len(),
+                    skipped,
+                    "fetched the keys of an issuer"
+                );
+                let fetched = self.clock.monotonic();
+                entry.held.store(Some(Arc::new(Held {
+                    keys: Arc::new(keys),
+                    fetched,
+                })));
+                Ok(())
+            }
+            Err(error) => {
+                tracing::warn!(issuer = issuer.as_str(), %error, "fetching the keys of an issuer failed");
+                if let Ok(mut until) = entry.lenient_until.lock() {
+                    *until = Some(self.clock.monotonic() + COOL_DOWN);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn fetch_keys(&self, issuer: &IssuerUrl) -> Result<Jwks, KeyError> {
+        let metadata = self.discover(issuer).await?;
+        check_fetchable(&metadata.jwks_uri)?;
+        let document = self
+            .fetch
+            .get(&metadata.jwks_uri, MAX_DOCUMENT_BYTES)
+            .await?;
+        Jwks::from_json(&document, SymmetricKeys::Refuse, &AwsLc)
+            .map_err(|error| KeyError::Jwks(error.to_string()))
+    }
+
+    async fn discover(&self, issuer: &IssuerUrl) -> Result<Metadata, KeyError> {
+        let [openid, oauth] = metadata_urls(issuer);
+        let document = match self.fetch.get(&openid, MAX_DOCUMENT_BYTES).await {
+            Ok(document) => document,
+            // The second place is asked only where the first has nothing; its error is the one
+            // that most users can act on, as nearly every server has an OpenID document.
+            Err(first) => self
+                .fetch
+                .get(&oauth, MAX_DOCUMENT_BYTES)
+                .await
+                .map_err(|_| first)?,
+        };
+        let metadata: Metadata = serde_json::from_slice(&document)
+            .map_err(|error| KeyError::Metadata(error.to_string()))?;
+        if metadata.issuer == issuer.as_str() {
+            Ok(metadata)
+        } else {
+            Err(KeyError::OtherIssuer)
+        }
+    }
+}
+
+impl KeySource for KeyStore {
+    fn keys(&self, issuer: &IssuerUrl) -> Option<Arc<Jwks>> {
+        let entry = self.entries.get(issuer)?;
+        let held = entry.held.load_full()?;
+        let now = self.clock.monotonic();
+        let age = now.saturating_duration_since(held.fetched);
+        let usable = age <= MAX_AGE || (age <= MAX_STALE_AGE && entry.is_lenient(now));
+        usable.then(|| Arc::clone(&held.keys))
+    }
+}
+
+impl Entry {
+    fn is_lenient(&self, now: Instant) -> bool {
+        self.lenient_until
+            .lock()
+            .is_ok_and(|until| until.is_some_and(|until| now < until))
+    }
+}
+
+/// The members of the metadata that are used (RFC 8414 section 2).
+#[derive(Deserialize)]
+struct Metadata {
+    issuer: String,
+    jwks_uri: String,
+}
+
+/// Where the metadata may be: appended for OpenID Connect, inserted before the path for OAuth.
+fn metadata_urls(issuer: &IssuerUrl) -> [String; 2] {
+    let whole = issuer.as_str();
+    let trimmed = whole.strip_suffix('/').unwrap_or(whole);
+    let openid = format!("{trimmed}/.well-known/openid-configuration");
+    let path_at = trimmed
+        .find("://")
+        .and_then(|at| trimmed.get(at + 3..)?.find('/').map(|slash| at + 3 + slash));
+    let (origin, path) = path_at.map_or((trimmed, ""), |at| trimmed.split_at(at));
+    [
+        openid,
+        format!("{origin}/.well-known/oauth-authorization-server{path}"),
+    ]
+}
+
+/// `https`, or `http` on loopback.
+fn check_fetchable(url: &str) -> Result<(), KeyError> {
+    let parsed = RequestUrl::parse(url).map_err(|_| KeyError::JwksUri)?;
+    let loopback = matches!(parsed.host(), "localhost" | "127.0.0.1" | "[::1]");
+    if parsed.scheme() == Scheme::Https || loopback {
+        Ok(())
+    } else {
+        Err(KeyError::JwksUri)
+    }
+}
+
+/// Why the keys of an issuer could not be had.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// The policy set does not name that issuer.
+    #[error("no API service accepts that issuer")]
+    UnknownIssuer,
+    /// The last fetch is too recent.
+    #[error("the last attempt was less than {} s ago", COOL_DOWN.as_secs())]
+    CoolingDown,
+    /// A document could not be had.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// The metadata is not a JSON object with `issuer` and `jwks_uri`.
+    #[error("the metadata is not a JSON object with issuer and jwks_uri: {0}")]
+    Metadata(String),
+    /// The metadata names another issuer.
+    #[error(
+        "the metadata names another issuer than the one configured; they must be the same, character by character (RFC 8414 section 3.3)"
+    )]
+    OtherIssuer,
+    /// `jwks_uri` is not an https URL.
+    #[error("the metadata's jwks_uri is not an https URL")]
+    JwksUri,
+    /// The JWKS cannot be used.
+    #[error("the JWKS cannot be used: {0}")]
+    Jwks(String),
+}

@@ -1,0 +1,84 @@
+//! The decision point in this process: the engine on a policy set, with keys from the network.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use portcullis_engine::{PolicySet, Progress};
+use portcullis_model::{ApiRequest, Decision};
+
+use crate::clock::Clock;
+use crate::decision_point::{DecisionFuture, DecisionPoint, Unavailable};
+use crate::keys::{Fetch, KeyStore};
+
+/// Decides with a policy set that can be replaced while requests are being decided.
+#[derive(Debug)]
+pub struct LocalDecisionPoint {
+    loaded: ArcSwap<Loaded>,
+    clock: Arc<dyn Clock>,
+}
+
+/// A policy set and the keys that belong to it; swapped as one.
+#[derive(Debug)]
+struct Loaded {
+    policy: PolicySet,
+    keys: KeyStore,
+}
+
+impl LocalDecisionPoint {
+    /// Decides with that policy set from now on.
+    #[must_use]
+    pub fn new(policy: PolicySet, fetch: Arc<dyn Fetch>, clock: Arc<dyn Clock>) -> Self {
+        let keys = KeyStore::new(fetch, Arc::clone(&clock), policy.issuers());
+        Self {
+            loaded: ArcSwap::from_pointee(Loaded { policy, keys }),
+            clock,
+        }
+    }
+
+    /// Replaces the policy set; requests under way finish with the old one.
+    pub fn replace(&self, policy: PolicySet) {
+        let keys = self.loaded.load().keys.for_issuers(policy.issuers());
+        self.loaded.store(Arc::new(Loaded { policy, keys }));
+    }
+
+    /// Fetches the keys of every issuer that has none.
+    pub async fn hydrate(&self) {
+        self.loaded.load_full().keys.hydrate().await;
+    }
+
+    async fn decide(&self, request: &ApiRequest) -> Result<Decision, Unavailable> {
+        let loaded = self.loaded.load_full();
+        let issuer = match loaded
+            .policy
+            .decide(request, &loaded.keys, self.clock.unix_now())
+        {
+            Progress::Decided(decision) => return Ok(decision),
+            Progress::NeedsKeys { issuer, .. } => issuer,
+        };
+        let refreshed = loaded.keys.refresh(&issuer).await;
+        match loaded
+            .policy
+            .decide(request, &loaded.keys, self.clock.unix_now())
+        {
+            Progress::Decided(decision)
+            | Progress::NeedsKeys {
+                otherwise: Some(decision),
+                ..
+            } => Ok(decision),
+            Progress::NeedsKeys {
+                otherwise: None, ..
+            } => Err(Unavailable::Keys {
+                issuer: issuer.to_string(),
+                cause: refreshed
+                    .err()
+                    .map_or_else(|| "they are too old".to_owned(), |error| error.to_string()),
+            }),
+        }
+    }
+}
+
+impl DecisionPoint for LocalDecisionPoint {
+    fn decide<'a>(&'a self, request: &'a ApiRequest) -> DecisionFuture<'a> {
+        Box::pin(LocalDecisionPoint::decide(self, request))
+    }
+}
