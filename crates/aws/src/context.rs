@@ -5,8 +5,8 @@
 //! What stands in it, in the order in which the 8 KB of an answer are given out:
 //!
 //! 1. always: `reason` (the code) and `cache` (`off` if the decision holds for this request only,
-//!    so that caching must be off); for a deny also `status`, `message` and `challenge` (the first
-//!    `WWW-Authenticate` value); for a simple answer, which has no other place for it,
+//!    so that caching must be off); for a deny also `status`, `message` (without quotes and
+//!    backslashes, fit for a JSON template) and `challenge` (the first `WWW-Authenticate` value); for a simple answer, which has no other place for it,
 //!    `principalId`;
 //! 2. for a permit, `header_{name}` for each edited header: its values joined by `, `, empty if the
 //!    header is to be removed;
