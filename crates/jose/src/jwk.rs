@@ -136,9 +136,9 @@ struct Prepared {
     key: Box<dyn VerifyingKey>,
 }
 
-/// A key is flat but for `key_ops` and `x5c`.
+/// A key is nearly flat: `key_ops` and `x5c` are the deep ones.
 const LIMITS: JsonLimits = JsonLimits {
-    depth: 4,
+    depth: 8,
     values: 64,
 };
 

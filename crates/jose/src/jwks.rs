@@ -66,7 +66,7 @@ impl Jwks {
                 }),
             }
         }
-        refuse_duplicate_kid(&keys)?;
+        refuse_duplicate_kid(&keys, &skipped)?;
         Ok(Self { keys, skipped })
     }
 
@@ -128,9 +128,9 @@ impl SkippedKey {
     }
 }
 
-/// The set, `keys`, a key, `x5c`.
+/// The set, `keys`, a key, `x5c`, and some room for what is not known yet.
 const LIMITS: JsonLimits = JsonLimits {
-    depth: 5,
+    depth: 8,
     values: MAX_KEYS * 32,
 };
 
@@ -144,9 +144,18 @@ fn refuse_mixed_symmetry(entries: &[Value]) -> Result<(), JwksError> {
     Ok(())
 }
 
-fn refuse_duplicate_kid(keys: &[Jwk]) -> Result<(), JwksError> {
+/// A key for something else may share its `kid` with a key for signatures. A key that is refused
+/// may not: it was meant for signatures, and nobody can tell which of the two was meant.
+fn refuse_duplicate_kid(keys: &[Jwk], skipped: &[SkippedKey]) -> Result<(), JwksError> {
+    let refused = skipped
+        .iter()
+        .filter(|key| key.verdict() == KeyVerdict::Refused);
+    let usable = keys.iter().filter_map(Jwk::kid);
     let mut seen = HashSet::new();
-    if keys.iter().filter_map(Jwk::kid).all(|kid| seen.insert(kid)) {
+    if usable
+        .chain(refused.filter_map(|key| key.kid.as_deref()))
+        .all(|kid| seen.insert(kid))
+    {
         Ok(())
     } else {
         Err(JwksError::DuplicateKid)

@@ -23,8 +23,8 @@ pub enum JwksError {
     /// Secrets and public keys in one set.
     #[error("the key set mixes shared secrets with public keys: publish public keys alone")]
     MixedSymmetry,
-    /// Two usable keys have the same `kid`.
-    #[error("the key set has two usable keys with the same \"kid\": give each its own")]
+    /// Two keys for signatures, usable or refused, have the same `kid`.
+    #[error("the key set has two keys for signatures with the same \"kid\": give each its own")]
     DuplicateKid,
 }
 

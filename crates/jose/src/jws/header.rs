@@ -42,8 +42,8 @@ impl Header {
     }
 }
 
-/// A header is flat but for the `jwk` of a DPoP proof and `x5c`.
+/// A header is nearly flat: `x5c` and the `jwk` of a DPoP proof are the deep ones.
 const LIMITS: JsonLimits = JsonLimits {
-    depth: 4,
+    depth: 8,
     values: 64,
 };
