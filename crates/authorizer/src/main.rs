@@ -1,2 +1,71 @@
-//! Placeholder, replaced by the next commits.
-fn main() {}
+//! `bootstrap`, the executable that Lambda starts for the runtime `provided.al2023`.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use lambda_runtime::{Diagnostic, LambdaEvent, run, service_fn};
+use portcullis_authorizer::{Authorizer, Environment, Failure, LogLevel, Settings};
+use portcullis_aws::Answer;
+use portcullis_pdp::clock::SystemClock;
+use serde_json::value::RawValue;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let environment = Environment::of_process();
+    start_log(LogLevel::from_environment(&environment));
+    let authorizer = match start(environment) {
+        Ok(authorizer) => authorizer,
+        Err(reason) => {
+            tracing::error!("{reason}");
+            return ExitCode::from(2);
+        }
+    };
+    let handler = service_fn(|event: LambdaEvent<Box<RawValue>>| {
+        let authorizer = &authorizer;
+        async move {
+            respond(
+                authorizer
+                    .handle(&event.payload, &event.context.request_id)
+                    .await,
+            )
+        }
+    });
+    match run(handler).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "the Lambda runtime API failed");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(environment: Environment) -> Result<Authorizer, String> {
+    let settings = Settings::from_environment(&environment).map_err(|error| error.to_string())?;
+    Authorizer::new(settings, environment, Arc::new(SystemClock)).map_err(|error| error.to_string())
+}
+
+/// API Gateway answers 401 only if the function fails with exactly this message (API Gateway
+/// developer guide, "Output from an API Gateway Lambda authorizer").
+fn respond(outcome: Result<Answer, Failure>) -> Result<Answer, Diagnostic> {
+    match outcome? {
+        Answer::Unauthorized => Err(Diagnostic {
+            error_type: "Unauthorized".to_owned(),
+            error_message: "Unauthorized".to_owned(),
+        }),
+        answer => Ok(answer),
+    }
+}
+
+/// One JSON object a line, in the form of Lambda's own JSON logs: `timestamp`, `level`, `message`,
+/// `requestId` and further members side by side.
+fn start_log(level: LogLevel) {
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_span_list(false)
+        .with_target(false)
+        .with_max_level(level.0)
+        .with_writer(std::io::stdout)
+        .init();
+}

@@ -1,2 +1,52 @@
-//! Placeholder, replaced by the next commits.
-fn main() {}
+//! `portcullis`, the one command: parses arguments and hands over to a module a subcommand.
+//!
+//! Exit status: 0 done or permit, 1 the answer is no, 2 the command could not do its work.
+
+mod commands;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use commands::{Outcome, decide, policy, serve};
+
+/// Authorization for APIs on AWS: one decision, enforced wherever a request enters.
+#[derive(Parser)]
+#[command(
+    name = "portcullis",
+    version,
+    about,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the decision service.
+    Serve(serve::Arguments),
+    /// Work with a policy directory.
+    #[command(subcommand)]
+    Policy(policy::Command),
+    /// Make one decision and show how it came about.
+    Decide(decide::Arguments),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Serve(arguments) => serve::run(&arguments),
+        Command::Policy(command) => policy::run(&command),
+        Command::Decide(arguments) => decide::run(&arguments),
+    };
+    match outcome {
+        Ok(Outcome::Yes) => ExitCode::SUCCESS,
+        Ok(Outcome::No) => ExitCode::from(1),
+        Err(error) => {
+            commands::complain(&format!("error: {error:#}"));
+            ExitCode::from(2)
+        }
+    }
+}

@@ -170,6 +170,18 @@ impl Operation {
     }
 }
 
+impl Operation {
+    /// What guards it, in a few words: `public`, `any valid token`, or the names of its rules.
+    #[must_use]
+    pub fn guard_summary(&self) -> String {
+        match &self.guard {
+            Guard::Public => "public".to_owned(),
+            Guard::Token(rules) if rules.is_empty() => "any valid token".to_owned(),
+            Guard::Token(rules) => rules.iter().map(Rule::name).collect::<Vec<_>>().join(", "),
+        }
+    }
+}
+
 /// What lets a request through.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Guard {

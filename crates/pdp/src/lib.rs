@@ -9,6 +9,7 @@ pub mod directory;
 pub mod http;
 pub mod keys;
 pub mod local;
+pub mod sideband;
 
 pub use decision_point::{DecisionFuture, DecisionPoint, Unavailable};
 pub use portcullis_engine::PolicySet;

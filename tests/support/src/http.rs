@@ -23,7 +23,9 @@ pub struct Connection {
 impl Connection {
     fn new(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
-        Ok(Self { reader: BufReader::new(stream) })
+        Ok(Self {
+            reader: BufReader::new(stream),
+        })
     }
 
     /// The address that the client connected to.
@@ -57,7 +59,11 @@ impl Connection {
 
     /// Writes an answer; `headers` is lines that end in `\r\n`.
     pub fn write(&mut self, status: &str, headers: &str, body: &[u8]) -> io::Result<()> {
-        let mut answer = format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n", body.len()).into_bytes();
+        let mut answer = format!(
+            "HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n",
+            body.len()
+        )
+        .into_bytes();
         answer.extend_from_slice(body);
         self.reader.get_mut().write_all(&answer)
     }

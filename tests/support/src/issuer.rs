@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
-use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaPublicKeyComponents};
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
@@ -23,11 +23,13 @@ impl Issuer {
     #[must_use]
     pub fn start() -> Self {
         let key = Arc::new(KeyPair::generate(KeySize::Rsa2048).unwrap());
-        let public = RsaPublicKeyComponents::<Vec<u8>>::from(key.public_key());
-        let number = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
+        // PKCS #1 (RFC 8017 appendix A.1.1): for 2048 bits, nine octets of DER stand before the
+        // modulus, and the exponent of a generated key is 65537.
+        let der = key.public_key().as_ref();
+        let modulus = &der[9..9 + key.public_modulus_len()];
         let jwk = json!({
             "kty": "RSA", "alg": "RS256", "use": "sig", "kid": "k1",
-            "n": number(&public.n), "e": number(&public.e),
+            "n": BASE64_URL_SAFE_NO_PAD.encode(modulus), "e": "AQAB",
         });
         let jwks = json!({ "keys": [jwk] }).to_string();
         let address = http::listen(move |mut connection| {
@@ -38,11 +40,18 @@ impl Issuer {
                 } else {
                     json!({ "issuer": own, "jwks_uri": format!("{own}/jwks") }).to_string()
                 };
-                connection.write("200 OK", "Content-Type: application/json\r\n", body.as_bytes())?;
+                connection.write(
+                    "200 OK",
+                    "Content-Type: application/json\r\n",
+                    body.as_bytes(),
+                )?;
             }
             Ok(())
         });
-        Self { key, url: format!("http://{address}") }
+        Self {
+            key,
+            url: format!("http://{address}"),
+        }
     }
 
     /// The issuer identifier.
@@ -59,10 +68,16 @@ impl Issuer {
             "iat": now, "exp": now + 3600, "scope": scope,
         });
         let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
-        let input = format!("{}.{}", part(&json!({ "alg": "RS256", "typ": "at+jwt", "kid": "k1" })), part(&claims));
+        let input = format!(
+            "{}.{}",
+            part(&json!({ "alg": "RS256", "typ": "at+jwt", "kid": "k1" })),
+            part(&claims)
+        );
         let mut signature = vec![0; self.key.public_modulus_len()];
         let random = SystemRandom::new();
-        self.key.sign(&RSA_PKCS1_SHA256, &random, input.as_bytes(), &mut signature).unwrap();
+        self.key
+            .sign(&RSA_PKCS1_SHA256, &random, input.as_bytes(), &mut signature)
+            .unwrap();
         format!("{input}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
     }
 }

@@ -71,10 +71,21 @@ impl Function {
         command.env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128");
         command.env("AWS_LAMBDA_LOG_STREAM_NAME", "log");
         command.env("AWS_LAMBDA_LOG_GROUP_NAME", "log");
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit());
         let started = Instant::now();
-        let child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
-        Self { child, events, signals, started, next_id: 0 }
+        let child = command
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
+        Self {
+            child,
+            events,
+            signals,
+            started,
+            next_id: 0,
+        }
     }
 
     /// Waits for the first request for an event; the time since the process was started.
@@ -96,7 +107,10 @@ impl Function {
                 Ok(Signal::Answer { ok, body, at }) => {
                     let outcome = if ok { Ok(body) } else { Err(body) };
                     self.ready();
-                    return Invocation { outcome, elapsed: at.duration_since(sent) };
+                    return Invocation {
+                        outcome,
+                        elapsed: at.duration_since(sent),
+                    };
                 }
                 other => panic!("the function did not answer: {other:?}"),
             }
@@ -108,7 +122,10 @@ impl Function {
     #[expect(clippy::disallowed_methods, reason = "the kernel tells it in a file")]
     pub fn peak_memory_kib(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .unwrap();
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
@@ -117,7 +134,12 @@ impl Function {
     pub fn stop(mut self) -> String {
         self.child.kill().unwrap();
         let mut output = String::new();
-        self.child.stdout.take().unwrap().read_to_string(&mut output).unwrap();
+        self.child
+            .stdout
+            .take()
+            .unwrap()
+            .read_to_string(&mut output)
+            .unwrap();
         output
     }
 
@@ -125,7 +147,12 @@ impl Function {
     #[must_use]
     pub fn wait(mut self) -> (Option<i32>, String) {
         let mut output = String::new();
-        self.child.stdout.take().unwrap().read_to_string(&mut output).unwrap();
+        self.child
+            .stdout
+            .take()
+            .unwrap()
+            .read_to_string(&mut output)
+            .unwrap();
         (self.child.wait().unwrap().code(), output)
     }
 }
@@ -139,13 +166,21 @@ impl Drop for Function {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
-fn serve(mut connection: Connection, events: &Mutex<Receiver<String>>, signal: &Sender<Signal>) -> io::Result<()> {
+fn serve(
+    mut connection: Connection,
+    events: &Mutex<Receiver<String>>,
+    signal: &Sender<Signal>,
+) -> io::Result<()> {
     let gone = |_| io::ErrorKind::BrokenPipe;
     while let Some(request) = connection.read()? {
         let at = Instant::now();
         if request.line.starts_with("GET ") {
             signal.send(Signal::Waiting(at)).map_err(gone)?;
-            let event = events.lock().unwrap().recv().map_err(|_| io::ErrorKind::BrokenPipe)?;
+            let event = events
+                .lock()
+                .unwrap()
+                .recv()
+                .map_err(|_| io::ErrorKind::BrokenPipe)?;
             signal.send(Signal::Sent(Instant::now())).map_err(gone)?;
             let headers = "Lambda-Runtime-Aws-Request-Id: 8476a536-e9f4-11e8-9739-2dfe598c3fcd\r\n\
                            Lambda-Runtime-Deadline-Ms: 4102444800000\r\n\

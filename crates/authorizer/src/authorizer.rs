@@ -1,0 +1,223 @@
+//! The way of one event: parsed, screened, decided, answered, measured. Nothing on it can end in
+//! an allow unless a decision point permitted.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use lambda_runtime::Diagnostic;
+use portcullis_aws::{Answer, AnswerError, AuthorizerEvent, Dialect, EventError, answer};
+use portcullis_engine::screen;
+use portcullis_model::{ApiRequest, Decision, Deny, Outcome, Reason, ReasonCode};
+use portcullis_pdp::clock::Clock;
+use portcullis_pdp::http::HttpClient;
+use portcullis_pdp::sideband::{
+    GatewayCredential, ServiceUrl, SidebandClient, SidebandSettings, service_url_from_credential,
+};
+use portcullis_pdp::{DecisionPoint, Unavailable};
+use serde_json::value::RawValue;
+use tokio::sync::OnceCell;
+
+use crate::environment::Environment;
+use crate::metrics::{Metrics, Observation};
+use crate::secret;
+use crate::settings::{OnUnavailable, Secret, Settings};
+
+/// Answers authorizer events.
+pub struct Authorizer {
+    settings: Settings,
+    environment: Environment,
+    http: Arc<HttpClient>,
+    point: OnceCell<SidebandClient>,
+    clock: Arc<dyn Clock>,
+    metrics: Metrics,
+    warm: AtomicBool,
+}
+
+impl Authorizer {
+    /// An authorizer with those settings. Makes no request: that would delay the first event.
+    pub fn new(
+        settings: Settings,
+        environment: Environment,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Failure> {
+        let http =
+            HttpClient::new(&settings.roots).map_err(|error| Failure::Start(error.to_string()))?;
+        let metrics = Metrics::new(
+            environment
+                .value("AWS_LAMBDA_FUNCTION_NAME")
+                .unwrap_or("portcullis"),
+        );
+        let authorizer = Self {
+            settings,
+            environment,
+            http: Arc::new(http),
+            point: OnceCell::new(),
+            clock,
+            metrics,
+            warm: AtomicBool::new(false),
+        };
+        if let Secret::Value(credential) = &authorizer.settings.credential {
+            let point = authorizer.sideband(credential.clone())?;
+            // INVARIANT: the cell is new, so this cannot fail.
+            let _ = authorizer.point.set(point);
+        }
+        Ok(authorizer)
+    }
+
+    /// Answers one event, logs what was decided and writes its metric line.
+    pub async fn handle(&self, event: &RawValue, request_id: &str) -> Result<Answer, Failure> {
+        let started = self.clock.monotonic();
+        let cold_start = !self.warm.swap(true, Ordering::Relaxed);
+        let (dialect, outcome) =
+            match AuthorizerEvent::parse(event.get().as_bytes(), &self.settings.event) {
+                Ok(event) => (Some(event.dialect()), self.answer(&event, request_id).await),
+                Err(error) => (None, Err(Failure::Event(error))),
+            };
+        let decision = match &outcome {
+            Ok(answer) if answer.is_allow() => "permit",
+            Ok(Answer::Unauthorized) => "unauthorized",
+            Ok(_) => "deny",
+            Err(error) => {
+                tracing::error!(requestId = request_id, %error, "the event could not be answered");
+                "error"
+            }
+        };
+        let latency = self.clock.monotonic().saturating_duration_since(started);
+        let observation = Observation {
+            decision,
+            dialect,
+            latency,
+            cold_start,
+        };
+        self.metrics
+            .record(&observation, self.clock.unix_now().saturating_mul(1000));
+        outcome
+    }
+
+    async fn answer(&self, event: &AuthorizerEvent, request_id: &str) -> Result<Answer, Failure> {
+        let request = event.request();
+        let decision = match self.decide(request).await {
+            Ok(decision) => decision,
+            Err(error) if self.settings.on_unavailable == OnUnavailable::Deny => {
+                tracing::error!(requestId = request_id, %error, "no decision could be had; the request is denied");
+                let reason = Reason::new(
+                    ReasonCode::DecisionPointUnavailable,
+                    "no decision could be had",
+                );
+                Decision::deny(Deny::status(503), reason)
+            }
+            Err(error) => return Err(Failure::Unavailable(error)),
+        };
+        log(&decision, request, event.dialect(), request_id);
+        Ok(answer(event, &decision, self.settings.http_response)?)
+    }
+
+    async fn decide(&self, request: &ApiRequest) -> Result<Decision, Unavailable> {
+        if let Some(refused) = screen(request) {
+            return Ok(refused);
+        }
+        let point = self.point.get_or_try_init(|| self.connect()).await?;
+        let decision = point.decide(request).await?;
+        match &decision.outcome {
+            // A decision point that denies with a server error says that it could not decide.
+            Outcome::Deny(deny) if deny.status >= 500 => Err(Unavailable::Status {
+                status: deny.status,
+                hint: "the decision point denied with a server error; look at its log",
+            }),
+            _ => Ok(decision),
+        }
+    }
+
+    /// Reads the credential from where it is kept. A failure is tried again at the next event.
+    async fn connect(&self) -> Result<SidebandClient, Unavailable> {
+        let network = |cause: String| Unavailable::Network { cause };
+        let credential = match &self.settings.credential {
+            Secret::Value(credential) => credential.clone(),
+            Secret::Arn(arn) => {
+                secret::read(&self.http, &self.environment, arn, self.settings.timeout)
+                    .await
+                    .map_err(|error| network(error.to_string()))?
+            }
+        };
+        self.sideband(credential)
+            .map_err(|error| network(error.to_string()))
+    }
+
+    fn sideband(&self, credential: GatewayCredential) -> Result<SidebandClient, Failure> {
+        let settings = &self.settings;
+        let from_credential = || {
+            let url = service_url_from_credential(credential.expose())?;
+            ServiceUrl::parse(&url).ok()
+        };
+        let service_url = settings.service_url.clone().or_else(from_credential).ok_or_else(|| {
+            Failure::Start("SERVICE_URL is not set, and the credential has no usable claim httpAccessApiUrl".to_owned())
+        })?;
+        let sideband = SidebandSettings {
+            service_url,
+            credential_header: settings.credential_header.clone(),
+            credential,
+            max_retries: settings.max_retries,
+            timeout: settings.timeout,
+            debug: settings.debug,
+        };
+        SidebandClient::new(sideband, Arc::clone(&self.http), Arc::clone(&self.clock))
+            .map_err(|error| Failure::Start(error.to_string()))
+    }
+}
+
+/// One line a decision: everything that is needed to explain it, and no header, query or claim.
+fn log(decision: &Decision, request: &ApiRequest, dialect: Dialect, request_id: &str) {
+    let status = match &decision.outcome {
+        Outcome::Permit(_) => None,
+        Outcome::Deny(deny) => Some(deny.status),
+    };
+    let path: String = request.url.path().chars().take(512).collect();
+    tracing::info!(
+        requestId = request_id,
+        decision = if decision.is_permit() {
+            "permit"
+        } else {
+            "deny"
+        },
+        reason = decision.reason.code.as_str(),
+        detail = decision.reason.message.as_ref(),
+        status,
+        dialect = dialect.as_str(),
+        method = request.method.as_str(),
+        host = request.url.host(),
+        path,
+        "decided"
+    );
+}
+
+/// Why an event was not answered. API Gateway shows each as 500.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The function cannot work as it is set up.
+    #[error("{0}")]
+    Start(String),
+    /// The event is none that an authorizer gets.
+    #[error(transparent)]
+    Event(#[from] EventError),
+    /// No decision could be had.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    /// The decision cannot be put into words that API Gateway accepts.
+    #[error(transparent)]
+    Answer(#[from] AnswerError),
+}
+
+impl From<Failure> for Diagnostic {
+    fn from(failure: Failure) -> Self {
+        let error_type = match &failure {
+            Failure::Start(_) => "Portcullis.Start",
+            Failure::Event(_) => "Portcullis.Event",
+            Failure::Unavailable(_) => "Portcullis.Unavailable",
+            Failure::Answer(_) => "Portcullis.Answer",
+        };
+        Self {
+            error_type: error_type.to_owned(),
+            error_message: failure.to_string(),
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The Lambda authorizer: settings from the environment, wiring, and the way of one event through
+//! the floors below. It decides nothing.
+//!
+//! Floor 4. The binary `bootstrap` is a thin `main` on top of this library, so that tests and
+//! benchmarks run the same code.
+
+mod authorizer;
+mod environment;
+mod metrics;
+mod secret;
+mod settings;
+
+pub use authorizer::{Authorizer, Failure};
+pub use environment::Environment;
+pub use metrics::{Metrics, Observation};
+pub use settings::{InvalidSetting, LogLevel, OnUnavailable, Secret, Settings};

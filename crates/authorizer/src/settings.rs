@@ -1,0 +1,430 @@
+//! The settings of the authorizer, parsed from the environment before the first event.
+//!
+//! Bad settings stop the function at init with one line that names the variable, what it holds
+//! and what is expected. A secret is never shown.
+
+use std::fmt;
+use std::time::Duration;
+
+use portcullis_aws::{EventOptions, HttpV2Form, Origin};
+use portcullis_pdp::http::TlsRoots;
+use portcullis_pdp::sideband::{GatewayCredential, ServiceUrl, service_url_from_credential};
+use tracing::level_filters::LevelFilter;
+
+use crate::environment::Environment;
+
+/// The shortest and longest `PORTCULLIS_TIMEOUT`. API Gateway waits 10 s for an authorizer of an
+/// HTTP API and never longer than 29 s.
+const TIMEOUT_BOUNDS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(29));
+/// The most `MAX_RETRIES`.
+const MOST_RETRIES: u32 = 10;
+
+/// Every setting of the authorizer.
+#[derive(Debug)]
+pub struct Settings {
+    /// Where the sideband service is; `None` where it is to be taken from the credential, which is
+    /// not here yet.
+    pub service_url: Option<ServiceUrl>,
+    /// The gateway credential or where it is kept.
+    pub credential: Secret,
+    /// The header that carries it.
+    pub credential_header: String,
+    /// Retries after network errors and 5xx.
+    pub max_retries: u32,
+    /// The whole budget for one decision.
+    pub timeout: Duration,
+    /// Whether each exchange is logged, redacted.
+    pub debug: bool,
+    /// The certificate authorities that are trusted.
+    pub roots: TlsRoots,
+    /// How events become requests.
+    pub event: EventOptions,
+    /// The form of answers to HTTP API events of payload format 2.0.
+    pub http_response: HttpV2Form,
+    /// What happens when no decision can be had.
+    pub on_unavailable: OnUnavailable,
+    /// What is logged.
+    pub log_level: LogLevel,
+}
+
+/// A secret, or where it is kept.
+#[derive(Debug, Clone)]
+pub enum Secret {
+    /// The secret itself.
+    Value(GatewayCredential),
+    /// The ARN of a Secrets Manager secret or an SSM parameter.
+    Arn(String),
+}
+
+/// What happens when no decision can be had. Nothing lets a request through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnUnavailable {
+    /// The function fails, which API Gateway shows as 500.
+    #[default]
+    Error,
+    /// The request is denied, which API Gateway shows as 403.
+    Deny,
+}
+
+/// The least severe level that is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogLevel(pub LevelFilter);
+
+impl Settings {
+    /// Parses the environment.
+    pub fn from_environment(environment: &Environment) -> Result<Self, InvalidSetting> {
+        let reader = Reader(environment);
+        reader.decision_point()?;
+        let credential = reader.credential()?;
+        let service_url = reader.service_url(&credential)?;
+        Ok(Self {
+            service_url,
+            credential,
+            credential_header: reader.credential_header()?,
+            max_retries: reader.max_retries()?,
+            timeout: reader.timeout()?,
+            debug: reader.flag("IS_DEBUG_ENABLED")?,
+            roots: reader.roots()?,
+            event: EventOptions {
+                strip_stage: reader.flag("PORTCULLIS_STRIP_STAGE")?,
+                base_url: reader.origin()?,
+            },
+            http_response: reader.choice(
+                "PORTCULLIS_HTTP_RESPONSE",
+                &[("iam", HttpV2Form::Iam), ("simple", HttpV2Form::Simple)],
+                HttpV2Form::Iam,
+            )?,
+            on_unavailable: reader.choice(
+                "PORTCULLIS_ON_UNAVAILABLE",
+                &[
+                    ("error", OnUnavailable::Error),
+                    ("deny", OnUnavailable::Deny),
+                ],
+                OnUnavailable::Error,
+            )?,
+            log_level: reader.log_level()?,
+        })
+    }
+}
+
+impl LogLevel {
+    /// The level that `AWS_LAMBDA_LOG_LEVEL` names; `INFO` where it names none. Never fails, so that
+    /// what is wrong with the other settings can be logged.
+    #[must_use]
+    pub fn from_environment(environment: &Environment) -> Self {
+        Reader(environment)
+            .log_level()
+            .unwrap_or(Self(LevelFilter::INFO))
+    }
+}
+
+/// The variables that choose a decision point, with the decision point that each stands for.
+const CHOOSERS: [(&str, &str); 6] = [
+    ("SERVICE_URL", "sideband"),
+    ("SECRET_HEADER_VALUE", "sideband"),
+    ("ACP_ISSUER_URL", "cloudentity"),
+    ("AUTHZEN_PDP_URL", "authzen"),
+    ("PORTCULLIS_BUNDLE", "bundle"),
+    ("PORTCULLIS_ISSUER", "oauth"),
+];
+
+struct Reader<'a>(&'a Environment);
+
+impl Reader<'_> {
+    /// Makes sure that sideband is what is asked for; this version has no other decision point.
+    fn decision_point(&self) -> Result<(), InvalidSetting> {
+        let name = "PORTCULLIS_DECISION_POINT";
+        let known = CHOOSERS.map(|(_, point)| point);
+        if let Some(chosen) = self.0.value(name) {
+            return match chosen {
+                "sideband" => Ok(()),
+                other if known.contains(&other) => Err(InvalidSetting::unsupported(name, other)),
+                other => Err(InvalidSetting::new(
+                    name,
+                    other,
+                    "sideband, cloudentity, authzen, oauth or bundle",
+                )),
+            };
+        }
+        let mut chosen: Vec<(&str, &str)> = CHOOSERS
+            .into_iter()
+            .filter(|(name, _)| self.0.value(name).is_some())
+            .collect();
+        chosen.dedup_by_key(|(_, point)| *point);
+        match chosen.as_slice() {
+            [(_, "sideband")] => Ok(()),
+            [(variable, point)] => Err(InvalidSetting::unsupported(variable, point)),
+            [(first, _), (second, _), ..] => Err(InvalidSetting::Ambiguous {
+                first: (*first).to_owned(),
+                second: (*second).to_owned(),
+            }),
+            [] => Err(InvalidSetting::missing(
+                "SERVICE_URL",
+                "the base URL of the sideband service",
+            )),
+        }
+    }
+
+    fn credential(&self) -> Result<Secret, InvalidSetting> {
+        let (name, arn_name) = ("SECRET_HEADER_VALUE", "SECRET_HEADER_VALUE_ARN");
+        match (self.0.value(name), self.0.value(arn_name)) {
+            (Some(_), Some(_)) => Err(InvalidSetting::Ambiguous {
+                first: name.to_owned(),
+                second: arn_name.to_owned(),
+            }),
+            (Some(value), None) => GatewayCredential::parse(value)
+                .map(Secret::Value)
+                .map_err(|error| InvalidSetting::secret(name, &error.to_string())),
+            (None, Some(arn)) if crate::secret::is_secret_arn(arn) => {
+                Ok(Secret::Arn(arn.to_owned()))
+            }
+            (None, Some(arn)) => Err(InvalidSetting::new(
+                arn_name,
+                arn,
+                "the ARN of a Secrets Manager secret or an SSM parameter",
+            )),
+            (None, None) => Err(InvalidSetting::missing(
+                name,
+                "the gateway credential, or its ARN in SECRET_HEADER_VALUE_ARN",
+            )),
+        }
+    }
+
+    fn service_url(&self, credential: &Secret) -> Result<Option<ServiceUrl>, InvalidSetting> {
+        let name = "SERVICE_URL";
+        let derived = match credential {
+            Secret::Value(credential) => service_url_from_credential(credential.expose()),
+            Secret::Arn(_) => None,
+        };
+        match (self.0.value(name), derived, credential) {
+            (Some(url), _, _) => ServiceUrl::parse(url)
+                .map(Some)
+                .map_err(|error| InvalidSetting::new(name, url, &error.to_string())),
+            (None, Some(url), _) => ServiceUrl::parse(&url).map(Some).map_err(|error| {
+                InvalidSetting::secret(
+                    "SECRET_HEADER_VALUE",
+                    &format!("its claim httpAccessApiUrl to be usable ({error})"),
+                )
+            }),
+            (None, None, Secret::Arn(_)) => Ok(None),
+            (None, None, Secret::Value(_)) => Err(InvalidSetting::missing(
+                name,
+                "the base URL of the sideband service, as the credential has no claim httpAccessApiUrl",
+            )),
+        }
+    }
+
+    fn credential_header(&self) -> Result<String, InvalidSetting> {
+        let name = "SECRET_HEADER_NAME";
+        let header = self.0.value(name).unwrap_or("CLIENT-TOKEN");
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        if header.bytes().all(plain) {
+            Ok(header.to_owned())
+        } else {
+            Err(InvalidSetting::new(name, header, "the name of a header"))
+        }
+    }
+
+    fn max_retries(&self) -> Result<u32, InvalidSetting> {
+        let name = "MAX_RETRIES";
+        let Some(text) = self.0.value(name) else {
+            return Ok(1);
+        };
+        let wrong =
+            || InvalidSetting::new(name, text, &format!("a number from 0 to {MOST_RETRIES}"));
+        text.parse()
+            .ok()
+            .filter(|number| *number <= MOST_RETRIES)
+            .ok_or_else(wrong)
+    }
+
+    fn timeout(&self) -> Result<Duration, InvalidSetting> {
+        let name = "PORTCULLIS_TIMEOUT";
+        let Some(text) = self.0.value(name) else {
+            return Ok(Duration::from_secs(2));
+        };
+        let (shortest, longest) = TIMEOUT_BOUNDS;
+        let in_bounds = |time: &Duration| (shortest..=longest).contains(time);
+        duration(text).filter(in_bounds).ok_or_else(|| {
+            InvalidSetting::new(name, text, "a time from 50ms to 29s, such as 2s or 500ms")
+        })
+    }
+
+    fn roots(&self) -> Result<TlsRoots, InvalidSetting> {
+        let name = "PORTCULLIS_ROOT_CA";
+        let Some(text) = self.0.value(name) else {
+            return Ok(TlsRoots::public());
+        };
+        let expected = "certificates in PEM, or the path of a file with them";
+        let pem = if text.starts_with("-----BEGIN") {
+            text.to_owned()
+        } else {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "the one file that settings may name"
+            )]
+            std::fs::read_to_string(text).map_err(|error| {
+                InvalidSetting::new(name, text, &format!("{expected} ({error})"))
+            })?
+        };
+        TlsRoots::with_pem(pem.as_bytes())
+            .map_err(|error| InvalidSetting::new(name, "[PEM]", &format!("{expected} ({error})")))
+    }
+
+    fn origin(&self) -> Result<Option<Origin>, InvalidSetting> {
+        let name = "PORTCULLIS_BASE_URL";
+        let Some(text) = self.0.value(name) else {
+            return Ok(None);
+        };
+        Origin::parse(text)
+            .map(Some)
+            .map_err(|error| InvalidSetting::new(name, text, &error.to_string()))
+    }
+
+    fn log_level(&self) -> Result<LogLevel, InvalidSetting> {
+        let levels = [
+            ("TRACE", LevelFilter::TRACE),
+            ("DEBUG", LevelFilter::DEBUG),
+            ("INFO", LevelFilter::INFO),
+            ("WARN", LevelFilter::WARN),
+            ("ERROR", LevelFilter::ERROR),
+            ("FATAL", LevelFilter::ERROR),
+        ];
+        self.choice("AWS_LAMBDA_LOG_LEVEL", &levels, LevelFilter::INFO)
+            .map(LogLevel)
+    }
+
+    fn flag(&self, name: &'static str) -> Result<bool, InvalidSetting> {
+        self.choice(name, &[("true", true), ("false", false)], false)
+    }
+
+    fn choice<T: Copy>(
+        &self,
+        name: &'static str,
+        choices: &[(&str, T)],
+        default: T,
+    ) -> Result<T, InvalidSetting> {
+        let Some(text) = self.0.value(name) else {
+            return Ok(default);
+        };
+        let found = choices
+            .iter()
+            .find(|(word, _)| word.eq_ignore_ascii_case(text))
+            .map(|(_, value)| *value);
+        let words = || {
+            choices
+                .iter()
+                .map(|(word, _)| *word)
+                .collect::<Vec<_>>()
+                .join(" or ")
+        };
+        found.ok_or_else(|| InvalidSetting::new(name, text, &words()))
+    }
+}
+
+/// `2s` or `500ms`.
+fn duration(text: &str) -> Option<Duration> {
+    if let Some(number) = text.strip_suffix("ms") {
+        return number.parse().ok().map(Duration::from_millis);
+    }
+    text.strip_suffix('s')?
+        .parse()
+        .ok()
+        .map(Duration::from_secs)
+}
+
+/// Why the function cannot start.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidSetting {
+    /// A variable that must be set is not.
+    #[error("{name} is not set: expected {expected}")]
+    Missing {
+        /// The variable.
+        name: String,
+        /// What it should hold.
+        expected: String,
+    },
+    /// A variable holds something else than it should.
+    #[error("{name} is \"{value}\": expected {expected}")]
+    Wrong {
+        /// The variable.
+        name: String,
+        /// What it holds, shortened.
+        value: String,
+        /// What it should hold.
+        expected: String,
+    },
+    /// A variable that holds a secret holds something else than it should.
+    #[error("{name} is [redacted]: expected {expected}")]
+    WrongSecret {
+        /// The variable.
+        name: String,
+        /// What it should hold.
+        expected: String,
+    },
+    /// Two variables contradict each other.
+    #[error(
+        "{first} and {second} are both set: remove one, or choose with PORTCULLIS_DECISION_POINT where each stands for a decision point"
+    )]
+    Ambiguous {
+        /// The one.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// A decision point that this version does not have.
+    #[error(
+        "{name} asks for the decision point \"{point}\", which this version does not have: use sideband"
+    )]
+    Unsupported {
+        /// The variable.
+        name: String,
+        /// The decision point.
+        point: String,
+    },
+}
+
+impl InvalidSetting {
+    fn missing(name: &str, expected: &str) -> Self {
+        Self::Missing {
+            name: name.to_owned(),
+            expected: expected.to_owned(),
+        }
+    }
+
+    fn new(name: &str, value: &str, expected: &str) -> Self {
+        let value = value
+            .chars()
+            .take(200)
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .collect();
+        Self::Wrong {
+            name: name.to_owned(),
+            value,
+            expected: expected.to_owned(),
+        }
+    }
+
+    fn secret(name: &str, expected: &str) -> Self {
+        Self::WrongSecret {
+            name: name.to_owned(),
+            expected: expected.to_owned(),
+        }
+    }
+
+    fn unsupported(name: &str, point: &str) -> Self {
+        Self::Unsupported {
+            name: name.to_owned(),
+            point: point.to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for OnUnavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Error => "error",
+            Self::Deny => "deny",
+        })
+    }
+}

@@ -1,0 +1,441 @@
+//! The decision point behind the sideband protocol: PingOne Authorize, PingAuthorize, or
+//! `portcullis serve`.
+//!
+//! One budget of time covers a decision with all its retries. Network errors and 5xx are tried
+//! again; every other status and every unreadable answer is final, because asking again would not
+//! change it. After 429 nothing is sent until the time that the service asked for is over.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use portcullis_model::{ApiRequest, Decision, RequestUrl};
+use portcullis_sideband::{MAX_REPLY_BYTES, SidebandError, SidebandReply, SidebandRequest};
+
+use crate::clock::Clock;
+use crate::decision_point::{DecisionFuture, DecisionPoint, Unavailable};
+use crate::http::{HttpClient, HttpError, HttpRequest, HttpResponse, InvalidRequest};
+
+/// The longest time that a 429 keeps the client quiet.
+const MAX_PAUSE: Duration = Duration::from_mins(1);
+/// The pause after a 429 that names none.
+const DEFAULT_PAUSE: Duration = Duration::from_secs(1);
+/// The pause before the first retry, doubled at each further one and shortened by chance.
+const FIRST_BACK_OFF: Duration = Duration::from_millis(50);
+/// Longest credential, in bytes.
+const MAX_CREDENTIAL_BYTES: usize = 8 * 1024;
+const USER_AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
+
+/// How a sideband service is asked.
+#[derive(Debug, Clone)]
+pub struct SidebandSettings {
+    /// Where it is.
+    pub service_url: ServiceUrl,
+    /// The header that carries the credential.
+    pub credential_header: String,
+    /// The credential.
+    pub credential: GatewayCredential,
+    /// Retries after network errors and 5xx.
+    pub max_retries: u32,
+    /// The whole budget for one decision, retries included.
+    pub timeout: Duration,
+    /// Whether each exchange is logged, redacted.
+    pub debug: bool,
+}
+
+/// Asks a sideband service.
+#[derive(Debug)]
+pub struct SidebandClient {
+    settings: SidebandSettings,
+    http: Arc<HttpClient>,
+    clock: Arc<dyn Clock>,
+    /// Until when nothing is sent: the breaker of this instance.
+    quiet_until: Mutex<Option<Instant>>,
+}
+
+impl SidebandClient {
+    /// A client with those settings. Opens no connection; refuses a URL or a credential header
+    /// that could never be sent.
+    pub fn new(
+        settings: SidebandSettings,
+        http: Arc<HttpClient>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, InvalidRequest> {
+        let client = Self {
+            settings,
+            http,
+            clock,
+            quiet_until: Mutex::new(None),
+        };
+        client.request(Bytes::new())?;
+        Ok(client)
+    }
+
+    async fn decide(&self, request: &ApiRequest) -> Result<Decision, Unavailable> {
+        if let Some(retry_after) = self.remaining_pause() {
+            return Err(Unavailable::Throttled { retry_after });
+        }
+        let deadline = self.clock.monotonic() + self.settings.timeout;
+        let sent = SidebandRequest::from_api_request(request);
+        let body: Bytes = serde_json::to_vec(&sent)
+            .map_err(|error| Unavailable::BadAnswer {
+                cause: error.to_string(),
+            })?
+            .into();
+        let mut retries = 0;
+        loop {
+            let outcome = self.exchange(body.clone(), deadline).await;
+            let error = match outcome {
+                Ok(response) if response.status < 500 => return self.read(&response, &sent),
+                Ok(response) => status_error(&response),
+                Err(error @ Unavailable::Network { .. }) => error,
+                Err(error) => return Err(error),
+            };
+            let pause = back_off(retries);
+            let left = deadline.saturating_duration_since(self.clock.monotonic());
+            if retries == self.settings.max_retries || pause >= left {
+                return Err(error);
+            }
+            retries += 1;
+            tracing::warn!(%error, retry = retries, "asking the decision point again");
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn exchange(&self, body: Bytes, deadline: Instant) -> Result<HttpResponse, Unavailable> {
+        let bytes_sent = body.len();
+        let started = self.clock.monotonic();
+        let left = deadline.saturating_duration_since(started);
+        let request = self.request(body).map_err(|error| Unavailable::Network {
+            cause: error.to_string(),
+        })?;
+        let outcome = self.http.send(request, left, MAX_REPLY_BYTES).await;
+        if self.settings.debug {
+            let elapsed = self.clock.monotonic().saturating_duration_since(started);
+            self.log(&outcome, bytes_sent, elapsed);
+        }
+        outcome.map_err(|error| match error {
+            HttpError::Timeout { .. } => Unavailable::Timeout {
+                budget: self.settings.timeout,
+            },
+            HttpError::Network { cause } => Unavailable::Network { cause },
+            HttpError::TooLarge { .. } => Unavailable::BadAnswer {
+                cause: error.to_string(),
+            },
+        })
+    }
+
+    fn request(&self, body: Bytes) -> Result<HttpRequest, InvalidRequest> {
+        HttpRequest::post(&self.settings.service_url.request_url, body)?
+            .header("content-type", "application/json")?
+            .header("accept", "application/json")?
+            .header("user-agent", USER_AGENT)?
+            .header(
+                &self.settings.credential_header,
+                self.settings.credential.expose(),
+            )
+    }
+
+    fn read(
+        &self,
+        response: &HttpResponse,
+        sent: &SidebandRequest,
+    ) -> Result<Decision, Unavailable> {
+        match response.status {
+            200 => {
+                SidebandReply::read(&response.body, sent).map_err(|error| Unavailable::BadAnswer {
+                    cause: error.to_string(),
+                })
+            }
+            429 => Err(Unavailable::Throttled {
+                retry_after: self.pause(response),
+            }),
+            _ => Err(status_error(response)),
+        }
+    }
+
+    /// Opens the breaker for as long as the service asks.
+    fn pause(&self, response: &HttpResponse) -> Duration {
+        let named = response
+            .headers
+            .get("retry-after")
+            .and_then(|value| value.to_str().ok());
+        let pause = named
+            .and_then(|value| retry_after(value, self.clock.unix_now()))
+            .unwrap_or(DEFAULT_PAUSE)
+            .min(MAX_PAUSE);
+        if let Ok(mut quiet_until) = self.quiet_until.lock() {
+            *quiet_until = Some(self.clock.monotonic() + pause);
+        }
+        pause
+    }
+
+    fn remaining_pause(&self) -> Option<Duration> {
+        let quiet_until = (*self.quiet_until.lock().ok()?)?;
+        let left = quiet_until.saturating_duration_since(self.clock.monotonic());
+        (!left.is_zero()).then_some(left)
+    }
+
+    /// One line an exchange: no header, no body, no query.
+    fn log(&self, outcome: &Result<HttpResponse, HttpError>, bytes_sent: usize, elapsed: Duration) {
+        let (status, bytes_received, error) = match outcome {
+            Ok(response) => (Some(response.status), Some(response.body.len()), None),
+            Err(error) => (None, None, Some(error.to_string())),
+        };
+        tracing::info!(
+            service = %self.settings.service_url,
+            status,
+            error,
+            bytes_sent,
+            bytes_received,
+            elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+            "asked the decision point"
+        );
+    }
+}
+
+impl DecisionPoint for SidebandClient {
+    fn decide<'a>(&'a self, request: &'a ApiRequest) -> DecisionFuture<'a> {
+        Box::pin(SidebandClient::decide(self, request))
+    }
+}
+
+/// Half of a doubling pause is fixed and half is chance, so that instances do not ask in step.
+fn back_off(retries: u32) -> Duration {
+    let longest = FIRST_BACK_OFF.saturating_mul(1 << retries.min(6));
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where retries are spread"
+    )]
+    let chance = fastrand::f64();
+    longest.mul_f64(0.5 + chance / 2.0)
+}
+
+/// `Retry-After`: seconds or a date (RFC 9110 section 10.2.3).
+fn retry_after(value: &str, now: u64) -> Option<Duration> {
+    if let Ok(seconds) = value.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    let seconds = date.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs();
+    Some(Duration::from_secs(seconds.saturating_sub(now)))
+}
+
+fn status_error(response: &HttpResponse) -> Unavailable {
+    let id = SidebandError::parse(&response.body).and_then(|error| error.id);
+    if let Some(id) = id {
+        let id: String = id
+            .chars()
+            .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
+            .take(64)
+            .collect();
+        tracing::warn!(
+            status = response.status,
+            error_id = id,
+            "the decision point named its error"
+        );
+    }
+    let hint = match response.status {
+        300..=399 => "redirects are not followed: check SERVICE_URL",
+        401 => {
+            "the gateway credential is not accepted: check SECRET_HEADER_VALUE and SECRET_HEADER_NAME"
+        }
+        403 => "the gateway may not ask this service: check its licence and role",
+        404 | 405 => {
+            "there is no sideband service: check SERVICE_URL, without /sideband at its end"
+        }
+        413 => "the request is larger than the service accepts",
+        500.. => "look at the log of the decision point",
+        _ => "check SERVICE_URL and the version of the service",
+    };
+    Unavailable::Status {
+        status: response.status,
+        hint,
+    }
+}
+
+/// The base URL of a sideband service.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ServiceUrl {
+    shown: String,
+    request_url: String,
+}
+
+impl ServiceUrl {
+    /// Parses a base URL, with or without a slash at its end; a query is kept. `https`, or `http` on
+    /// loopback; not the URL of the call itself.
+    pub fn parse(url: &str) -> Result<Self, InvalidServiceUrl> {
+        let parsed = RequestUrl::parse(url).map_err(InvalidRequest::from)?;
+        let path = parsed.path().trim_end_matches('/');
+        if path.ends_with("/sideband") || path.ends_with("/sideband/request") {
+            return Err(InvalidServiceUrl::WholeUrl);
+        }
+        let beginning = url.split('?').next().unwrap_or(url).trim_end_matches('/');
+        let query = parsed
+            .query()
+            .map(|query| format!("?{query}"))
+            .unwrap_or_default();
+        let request_url = format!("{beginning}/sideband/request{query}");
+        HttpRequest::get(&request_url)?;
+        Ok(Self {
+            shown: beginning.to_owned(),
+            request_url,
+        })
+    }
+}
+
+/// Without its query.
+impl fmt::Display for ServiceUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+impl fmt::Debug for ServiceUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ServiceUrl({self})")
+    }
+}
+
+/// Why a base URL was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidServiceUrl {
+    /// Not a URL that may be asked.
+    #[error("an https URL, or an http URL on loopback ({0})")]
+    Url(#[from] InvalidRequest),
+    /// The URL of the call.
+    #[error("the base URL of the service, without /sideband at its end")]
+    WholeUrl,
+}
+
+/// The shared secret of a gateway.
+#[derive(Clone, PartialEq, Eq)]
+pub struct GatewayCredential(String);
+
+impl GatewayCredential {
+    /// Parses a credential: visible ASCII characters, as a header can carry them.
+    pub fn parse(credential: &str) -> Result<Self, InvalidCredential> {
+        let sendable = credential.bytes().all(|byte| byte.is_ascii_graphic());
+        if credential.is_empty() || credential.len() > MAX_CREDENTIAL_BYTES || !sendable {
+            return Err(InvalidCredential);
+        }
+        Ok(Self(credential.to_owned()))
+    }
+
+    /// The secret itself, for the header and nothing else.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for GatewayCredential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("GatewayCredential([redacted])")
+    }
+}
+
+/// A credential that no header can carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("1 to {MAX_CREDENTIAL_BYTES} visible ASCII characters")]
+pub struct InvalidCredential;
+
+/// The service URL that a PingOne gateway credential carries in its claim `httpAccessApiUrl`.
+///
+/// The credential is our own configuration, so its signature is not checked: whoever can change it
+/// can also change `SERVICE_URL`.
+#[must_use]
+pub fn service_url_from_credential(credential: &str) -> Option<String> {
+    let mut parts = credential.split('.');
+    let (_, claims, _, None) = (parts.next()?, parts.next()?, parts.next()?, parts.next()) else {
+        return None;
+    };
+    let claims = BASE64_URL_SAFE_NO_PAD.decode(claims).ok()?;
+    let claims: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_slice(&claims).ok()?;
+    claims.get("httpAccessApiUrl")?.as_str().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_url_may_end_in_a_slash_and_have_a_query() {
+        let request_url = |url: &str| ServiceUrl::parse(url).unwrap().request_url;
+        assert_eq!(
+            request_url("https://a.example"),
+            "https://a.example/sideband/request"
+        );
+        assert_eq!(
+            request_url("https://a.example/v1/environments/x/"),
+            "https://a.example/v1/environments/x/sideband/request"
+        );
+        assert_eq!(
+            request_url("https://a.example/x?tenant=1"),
+            "https://a.example/x/sideband/request?tenant=1"
+        );
+        assert_eq!(
+            request_url("http://127.0.0.1:8080"),
+            "http://127.0.0.1:8080/sideband/request"
+        );
+        assert_eq!(
+            ServiceUrl::parse("https://a.example/sideband/request"),
+            Err(InvalidServiceUrl::WholeUrl)
+        );
+        assert_eq!(
+            ServiceUrl::parse("http://a.example"),
+            Err(InvalidServiceUrl::Url(InvalidRequest::NotHttps))
+        );
+        assert!(ServiceUrl::parse("a.example").is_err());
+        assert!(
+            !format!(
+                "{:?}",
+                ServiceUrl::parse("https://a.example/?key=s3cret").unwrap()
+            )
+            .contains("s3cret")
+        );
+    }
+
+    #[test]
+    fn a_credential_may_name_its_service() {
+        let claims = BASE64_URL_SAFE_NO_PAD
+            .encode(r#"{"httpAccessApiUrl":"https://a.example/v1/environments/x"}"#);
+        let credential = format!("e30.{claims}.c2ln");
+        assert_eq!(
+            service_url_from_credential(&credential).as_deref(),
+            Some("https://a.example/v1/environments/x")
+        );
+        for other in ["secret", "a.b.c", "e30.e30.x", "e30.e30.x.y", ""] {
+            assert_eq!(service_url_from_credential(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        assert_eq!(retry_after("7", 0), Some(Duration::from_secs(7)));
+        assert_eq!(
+            retry_after("Thu, 01 Jan 1970 00:01:40 GMT", 90),
+            Some(Duration::from_secs(10))
+        );
+        assert_eq!(
+            retry_after("Thu, 01 Jan 1970 00:01:40 GMT", 190),
+            Some(Duration::ZERO)
+        );
+        assert_eq!(retry_after("soon", 0), None);
+    }
+
+    #[test]
+    fn back_off_grows_within_bounds() {
+        for retries in 0..40 {
+            let longest = FIRST_BACK_OFF.saturating_mul(1 << retries.min(6));
+            assert!(
+                (longest / 2..=longest).contains(&back_off(retries)),
+                "{retries}"
+            );
+        }
+    }
+}

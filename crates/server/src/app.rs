@@ -1,0 +1,56 @@
+//! The routes of the decision service and what their handlers share.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{Method, Uri};
+use axum::routing::{get, post};
+use portcullis_pdp::DecisionPoint;
+use portcullis_pdp::clock::Clock;
+
+use crate::credentials::GatewayCredentials;
+use crate::error::ApiError;
+use crate::health::{self, Readiness};
+use crate::sideband;
+
+/// Largest body of a call, in bytes: the limit that `PingAuthorize` ships with.
+pub const MAX_BODY_BYTES: usize = 1024 * 1024;
+
+/// What every handler may use.
+#[derive(Clone)]
+pub struct AppState {
+    /// What decides.
+    pub decision_point: Arc<dyn DecisionPoint>,
+    /// Who may ask; `None` lets everyone ask, for a loopback address only.
+    pub credentials: Option<Arc<GatewayCredentials>>,
+    /// Whether requests should be sent here.
+    pub readiness: Readiness,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The routes of the decision service.
+///
+/// Sideband calls are answered at the root, where `PingAuthorize` has them, and below
+/// `/v1/environments/{id}`, where `PingOne` has them; the id is not looked at.
+pub fn router(state: AppState) -> Router {
+    Router::new()
+        .route("/sideband/request", post(sideband::request))
+        .route(
+            "/v1/environments/{environment}/sideband/request",
+            post(sideband::request),
+        )
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .with_state(state)
+}
+
+async fn not_found(uri: Uri) -> ApiError {
+    ApiError::not_found(uri.path())
+}
+
+async fn method_not_allowed(method: Method) -> ApiError {
+    ApiError::method_not_allowed(&method)
+}

@@ -1,0 +1,120 @@
+//! The one error type of the HTTP layer: errors of the call itself, in the JSON shape that clients
+//! of PingOne know. A deny is not an error; it is an answer with status 200.
+
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use portcullis_sideband::SidebandError;
+use uuid::Uuid;
+
+/// An error of a call.
+#[derive(Debug)]
+pub(crate) struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    /// Seconds after which another try makes sense.
+    retry_after: Option<u32>,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+            retry_after: None,
+        }
+    }
+
+    /// 401: KONG's plugin prints this message and the id.
+    pub(crate) fn invalid_credential() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "ACCESS_FAILED",
+            "The Gateway Token is invalid",
+        )
+    }
+
+    /// 400.
+    pub(crate) fn invalid_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "INVALID_REQUEST", message)
+    }
+
+    /// 413.
+    pub(crate) fn too_large(limit: usize) -> Self {
+        let message = format!("The body is larger than {limit} bytes");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "REQUEST_TOO_LARGE", message)
+    }
+
+    /// 408: the body did not come in time.
+    pub(crate) fn too_slow() -> Self {
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "REQUEST_TIMEOUT",
+            "The body did not arrive in time",
+        )
+    }
+
+    /// 503: no decision could be had, and asking again may help.
+    pub(crate) fn unavailable() -> Self {
+        let message = "No decision could be made; see the log of the decision service";
+        let error = Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "SERVICE_UNAVAILABLE",
+            message,
+        );
+        Self {
+            retry_after: Some(1),
+            ..error
+        }
+    }
+
+    pub(crate) fn not_found(path: &str) -> Self {
+        let shown: String = path.chars().take(200).collect();
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "NOT_FOUND",
+            format!("There is nothing at {shown}"),
+        )
+    }
+
+    pub(crate) fn method_not_allowed(method: &Method) -> Self {
+        let shown: String = method.as_str().chars().take(64).collect();
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "METHOD_NOT_ALLOWED",
+            format!("{shown} is not allowed here"),
+        )
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let id = Uuid::new_v4().to_string();
+        tracing::info!(
+            error_id = id,
+            status = self.status.as_u16(),
+            code = self.code,
+            message = self.message,
+            "call refused"
+        );
+        let body = SidebandError {
+            id: Some(id),
+            code: Some(self.code.to_owned()),
+            message: Some(self.message),
+        };
+        let body = serde_json::to_vec(&body).unwrap_or_default();
+        let mut response = (
+            self.status,
+            [(header::CONTENT_TYPE, "application/json")],
+            body,
+        )
+            .into_response();
+        if let Some(seconds) = self.retry_after {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
