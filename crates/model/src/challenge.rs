@@ -66,6 +66,38 @@ impl ChallengeError {
             Self::UseDpopNonce => "use_dpop_nonce",
         }
     }
+
+    const ALL: [Self; 6] = [
+        Self::InvalidRequest,
+        Self::InvalidToken,
+        Self::InsufficientScope,
+        Self::InsufficientUserAuthentication,
+        Self::InvalidDpopProof,
+        Self::UseDpopNonce,
+    ];
+
+    /// The error code in a `WWW-Authenticate` value that another decision point wrote; `None` where
+    /// there is none or an unknown one. What stands inside quotes is never taken for a parameter.
+    #[must_use]
+    pub fn in_challenge(value: &str) -> Option<Self> {
+        let mut rest = value
+            .split_once(' ')
+            .map_or("", |(_, parameters)| parameters);
+        while let Some((name, after)) = rest.split_once('=') {
+            let name = name.trim_matches([' ', ',']);
+            let (text, after) = match after.trim_start().strip_prefix('"') {
+                Some(quoted) => quoted.split_once('"')?,
+                None => after.split_once(',').unwrap_or((after, "")),
+            };
+            if name.eq_ignore_ascii_case("error") {
+                return Self::ALL
+                    .into_iter()
+                    .find(|known| known.as_str() == text.trim());
+            }
+            rest = after;
+        }
+        None
+    }
 }
 
 /// The header value. Characters that RFC 6750 section 3 does not allow are left out.
@@ -134,7 +166,34 @@ mod tests {
         assert_eq!(Challenge::default().to_string(), "Bearer");
     }
 
+    #[test]
+    fn the_error_of_a_foreign_challenge_is_found() {
+        let found = ChallengeError::in_challenge;
+        let scope = Some(ChallengeError::InsufficientScope);
+        assert_eq!(
+            found("Bearer realm=\"x\", error=\"insufficient_scope\", scope=\"a\""),
+            scope
+        );
+        assert_eq!(found("Bearer error=insufficient_scope"), scope);
+        assert_eq!(found("bearer Error = \"insufficient_scope\""), scope);
+        for other in [
+            "",
+            "Bearer",
+            "Bearer realm=\"error=insufficient_scope\"",
+            "Bearer realm=\"x, error=insufficient_scope",
+            "Bearer error_description=\"insufficient_scope\"",
+            "Bearer error=\"other\"",
+        ] {
+            assert_eq!(found(other), None, "{other}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn finding_an_error_never_panics(value in ".*") {
+            let _ = ChallengeError::in_challenge(&value);
+        }
+
         #[test]
         fn never_breaks_out_of_its_quotes(realm in ".*", scope in ".*") {
             let challenge = Challenge { realm: Some(realm), scope: Some(scope), ..Challenge::default() }.to_string();

@@ -7,8 +7,8 @@
 use std::fmt;
 
 use portcullis_model::{
-    Decision, Deny, HeaderEdit, HeaderMap, InvalidHeader, InvalidUrl, Outcome, Reason, ReasonCode,
-    RequestEdits, RequestUrl,
+    ChallengeError, Decision, Deny, HeaderEdit, HeaderMap, InvalidHeader, InvalidUrl, Outcome,
+    Reason, ReasonCode, RequestEdits, RequestUrl,
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -210,11 +210,20 @@ impl Response {
     }
 
     fn into_decision(self) -> Result<Decision, BadAnswer> {
-        let reason = Reason::new(
-            ReasonCode::DeniedByDecisionPoint,
-            "the decision point denied the request",
-        );
-        Ok(Decision::deny(self.into_deny()?, reason))
+        let deny = self.into_deny()?;
+        let challenge = deny.headers.first("www-authenticate");
+        // What the challenge tells the client is also the most that is known here of the reason.
+        let reason = match challenge.and_then(ChallengeError::in_challenge) {
+            Some(ChallengeError::InsufficientScope) => Reason::new(
+                ReasonCode::InsufficientScope,
+                "the decision point denied the request: the token lacks a scope",
+            ),
+            _ => Reason::new(
+                ReasonCode::DeniedByDecisionPoint,
+                "the decision point denied the request",
+            ),
+        };
+        Ok(Decision::deny(deny, reason))
     }
 
     fn into_deny(self) -> Result<Deny, BadAnswer> {
