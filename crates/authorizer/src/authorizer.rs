@@ -11,7 +11,8 @@ use portcullis_model::{ApiRequest, Decision, Deny, Outcome, Reason, ReasonCode};
 use portcullis_pdp::clock::Clock;
 use portcullis_pdp::http::HttpClient;
 use portcullis_pdp::sideband::{
-    GatewayCredential, ServiceUrl, SidebandClient, SidebandSettings, service_url_from_credential,
+    DECISION_ID, GatewayCredential, ServiceUrl, SidebandClient, SidebandSettings,
+    service_url_from_credential,
 };
 use portcullis_pdp::{DecisionPoint, Unavailable};
 use serde_json::value::RawValue;
@@ -181,6 +182,10 @@ fn log(decision: &Decision, request: &ApiRequest, dialect: Dialect, request_id: 
         },
         reason = decision.reason.code.as_str(),
         detail = decision.reason.message.as_ref(),
+        decision_id = decision
+            .context
+            .get(DECISION_ID)
+            .and_then(serde_json::Value::as_str),
         status,
         dialect = dialect.as_str(),
         method = request.method.as_str(),

@@ -6,11 +6,13 @@
 
 mod authorizer;
 mod environment;
+mod log;
 mod metrics;
 mod secret;
 mod settings;
 
 pub use authorizer::{Authorizer, Failure};
 pub use environment::Environment;
+pub use log::start_log;
 pub use metrics::{Metrics, Observation};
 pub use settings::{InvalidSetting, LogLevel, OnUnavailable, Secret, Settings};

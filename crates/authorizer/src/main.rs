@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use lambda_runtime::{Diagnostic, LambdaEvent, run, service_fn};
-use portcullis_authorizer::{Authorizer, Environment, Failure, LogLevel, Settings};
+use portcullis_authorizer::{Authorizer, Environment, Failure, LogLevel, Settings, start_log};
 use portcullis_aws::Answer;
 use portcullis_pdp::clock::SystemClock;
 use serde_json::value::RawValue;
@@ -54,18 +54,4 @@ fn respond(outcome: Result<Answer, Failure>) -> Result<Answer, Diagnostic> {
         }),
         answer => Ok(answer),
     }
-}
-
-/// One JSON object a line, in the form of Lambda's own JSON logs: `timestamp`, `level`, `message`,
-/// `requestId` and further members side by side.
-fn start_log(level: LogLevel) {
-    tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_current_span(false)
-        .with_span_list(false)
-        .with_target(false)
-        .with_max_level(level.0)
-        .with_writer(std::io::stdout)
-        .init();
 }

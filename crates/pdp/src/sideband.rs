@@ -27,6 +27,8 @@ const DEFAULT_PAUSE: Duration = Duration::from_secs(1);
 const FIRST_BACK_OFF: Duration = Duration::from_millis(50);
 /// Longest credential, in bytes.
 const MAX_CREDENTIAL_BYTES: usize = 8 * 1024;
+/// The member of the context that names the decision in the log of the decision point.
+pub const DECISION_ID: &str = "decision_id";
 const USER_AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
 
 /// How a sideband service is asked.
@@ -146,9 +148,15 @@ impl SidebandClient {
     ) -> Result<Decision, Unavailable> {
         match response.status {
             200 => {
-                SidebandReply::read(&response.body, sent).map_err(|error| Unavailable::BadAnswer {
-                    cause: error.to_string(),
-                })
+                let mut decision = SidebandReply::read(&response.body, sent).map_err(|error| {
+                    Unavailable::BadAnswer {
+                        cause: error.to_string(),
+                    }
+                })?;
+                if let Some(id) = correlation_id(response) {
+                    decision.context.insert(DECISION_ID.to_owned(), id.into());
+                }
+                Ok(decision)
             }
             429 => Err(Unavailable::Throttled {
                 retry_after: self.pause(response),
@@ -226,12 +234,7 @@ fn retry_after(value: &str, now: u64) -> Option<Duration> {
 
 fn status_error(response: &HttpResponse) -> Unavailable {
     let id = SidebandError::parse(&response.body).and_then(|error| error.id);
-    if let Some(id) = id {
-        let id: String = id
-            .chars()
-            .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
-            .take(64)
-            .collect();
+    if let Some(id) = id.and_then(|id| plain_id(&id)) {
         tracing::warn!(
             status = response.status,
             error_id = id,
@@ -255,6 +258,20 @@ fn status_error(response: &HttpResponse) -> Unavailable {
         status: response.status,
         hint,
     }
+}
+
+/// What the service calls its answer: `PingAuthorize` and `portcullis serve` name each one.
+fn correlation_id(response: &HttpResponse) -> Option<String> {
+    let id = response.headers.get("correlation-id")?;
+    id.to_str().ok().and_then(plain_id)
+}
+
+/// An id that can be logged as it is.
+fn plain_id(id: &str) -> Option<String> {
+    let plain = id
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    (plain && (1..=64).contains(&id.len())).then(|| id.to_owned())
 }
 
 /// The base URL of a sideband service.

@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::http::{self, Connection};
@@ -22,6 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Function {
     child: Child,
+    output: Option<JoinHandle<String>>,
     events: Sender<String>,
     signals: Receiver<Signal>,
     started: Instant,
@@ -76,11 +78,19 @@ impl Function {
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit());
         let started = Instant::now();
-        let child = command
+        let mut child = command
             .spawn()
             .unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
+        let mut stdout = child.stdout.take().unwrap();
+        // Read as it comes: a function that logs more than a pipe holds would stop otherwise.
+        let output = thread::spawn(move || {
+            let mut output = String::new();
+            stdout.read_to_string(&mut output).unwrap();
+            output
+        });
         Self {
             child,
+            output: Some(output),
             events,
             signals,
             started,
@@ -133,26 +143,13 @@ impl Function {
     #[must_use]
     pub fn stop(mut self) -> String {
         self.child.kill().unwrap();
-        let mut output = String::new();
-        self.child
-            .stdout
-            .take()
-            .unwrap()
-            .read_to_string(&mut output)
-            .unwrap();
-        output
+        self.output.take().unwrap().join().unwrap()
     }
 
     /// Waits for a process that ends by itself: its exit code and what it wrote.
     #[must_use]
     pub fn wait(mut self) -> (Option<i32>, String) {
-        let mut output = String::new();
-        self.child
-            .stdout
-            .take()
-            .unwrap()
-            .read_to_string(&mut output)
-            .unwrap();
+        let output = self.output.take().unwrap().join().unwrap();
         (self.child.wait().unwrap().code(), output)
     }
 }
