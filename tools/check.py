@@ -17,6 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".tools" / "venv" / "bin"
 # Floors 1 and 2 also run in WebAssembly, which has no clock, files or sockets to reach for.
+TEMPLATES = ["deploy/cloudformation/authorizer.yaml", "examples/solar-system/apis.yaml", "tests/e2e/websocket.yaml"]
 WASM_CRATES = ["model", "jose", "engine", "sideband", "aws"]
 
 
@@ -48,7 +49,7 @@ def lints() -> list[Step]:
             [str(ROOT / ".tools/cargo/bin/cargo-deny"), "--locked", "check", "licenses", "bans", "sources"],
         ),
         Step("spelling", [str(VENV / "typos")]),
-        Step("CloudFormation", [str(VENV / "cfn-lint"), "deploy/cloudformation/*.yaml", "examples/solar-system/apis.yaml"]),
+        Step("CloudFormation", [str(VENV / "cfn-lint"), "--include-checks", "I", "--", *TEMPLATES]),
     ]
 
 
@@ -57,7 +58,6 @@ def tests() -> list[Step]:
     return [
         Step("Rust tests", ["cargo", "test", "--locked", "--workspace", "--no-fail-fast"], counts="cargo"),
         Step("end-to-end tests", [str(VENV / "python"), "-m", "pytest", "tests/e2e"], counts="pytest"),
-        Step("the demo", [str(VENV / "python"), "examples/solar-system/demo.py", "--once"]),
     ]
 
 

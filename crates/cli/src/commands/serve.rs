@@ -15,6 +15,10 @@ use portcullis_server::{AppState, GatewayCredentials, Readiness, router, serve, 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, fmt};
 
 use super::Outcome;
 
@@ -162,15 +166,20 @@ fn stop_signal() -> Result<impl Future<Output = ()>> {
     })
 }
 
-/// One JSON object a line on standard error, in the same form as the authorizer's.
+/// One JSON object a line on standard error, in the same form as the authorizer's. Of libraries only
+/// warnings are logged: below them nobody knows what they write.
 fn start_log(level: LevelFilter) {
-    tracing_subscriber::fmt()
+    let lines = fmt::layer()
         .json()
         .flatten_event(true)
         .with_current_span(false)
         .with_span_list(false)
         .with_target(false)
-        .with_max_level(level)
-        .with_writer(std::io::stderr)
+        .with_writer(std::io::stderr);
+    let wanted = Targets::new()
+        .with_target("portcullis", level)
+        .with_default(level.min(LevelFilter::WARN));
+    tracing_subscriber::registry()
+        .with(lines.with_filter(wanted))
         .init();
 }
