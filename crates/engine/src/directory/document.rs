@@ -1,7 +1,12 @@
 //! The YAML documents of a policy directory, as they are written: every value keeps its place.
 
-use serde::Deserialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
 use serde_saphyr::{Error, Location, Spanned};
 
 use super::{MAX_SOURCE_BYTES, SourceFile};
@@ -12,7 +17,7 @@ use crate::diagnostic::{Diagnostic, nearest};
 #[serde(deny_unknown_fields)]
 pub(super) struct RootDocument {
     /// Token issuers of every service that names none of its own.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "list")]
     pub(super) tokens: Vec<TokenDocument>,
 }
 
@@ -21,14 +26,15 @@ pub(super) struct RootDocument {
 #[serde(deny_unknown_fields)]
 pub(super) struct ServiceDocument {
     pub(super) name: Spanned<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "list")]
     pub(super) base_urls: Vec<Spanned<String>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "list")]
     pub(super) aws: Vec<Spanned<AwsDocument>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "list")]
     pub(super) tokens: Vec<TokenDocument>,
+    #[serde(default, deserialize_with = "present")]
     pub(super) unmatched: Option<Spanned<String>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "list")]
     pub(super) operations: Vec<OperationDocument>,
 }
 
@@ -44,6 +50,7 @@ pub(super) struct AwsDocument {
 pub(super) struct TokenDocument {
     pub(super) issuer: Spanned<String>,
     pub(super) audiences: Spanned<Vec<String>>,
+    #[serde(default, deserialize_with = "present")]
     pub(super) profile: Option<Spanned<String>>,
 }
 
@@ -51,29 +58,36 @@ pub(super) struct TokenDocument {
 #[serde(deny_unknown_fields)]
 pub(super) struct OperationDocument {
     pub(super) name: Spanned<String>,
+    #[serde(default, deserialize_with = "present")]
     pub(super) methods: Option<Spanned<Vec<String>>>,
     pub(super) paths: Spanned<Vec<Spanned<String>>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "mapping")]
     pub(super) rules: RulesDocument,
+    #[serde(default, deserialize_with = "present")]
     pub(super) public: Option<Spanned<bool>>,
+    #[serde(default, deserialize_with = "present")]
     pub(super) policy: Option<Spanned<IgnoredAny>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RulesDocument {
+    #[serde(default, deserialize_with = "present")]
     pub(super) scopes: Option<Spanned<AnyAllDocument>>,
+    #[serde(default, deserialize_with = "present")]
     pub(super) groups: Option<Spanned<AnyDocument>>,
+    #[serde(default, deserialize_with = "present")]
     pub(super) authentication: Option<Spanned<IgnoredAny>>,
+    #[serde(default, deserialize_with = "present")]
     pub(super) sender_constraint: Option<Spanned<IgnoredAny>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AnyAllDocument {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "list")]
     pub(super) any_of: Vec<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "list")]
     pub(super) all_of: Vec<String>,
 }
 
@@ -81,6 +95,53 @@ pub(super) struct AnyAllDocument {
 #[serde(deny_unknown_fields)]
 pub(super) struct AnyDocument {
     pub(super) any_of: Vec<String>,
+}
+
+// A key may be absent, but it may not be empty: `rules:` with nothing behind it, which YAML reads as
+// null, must not mean that nothing is asked for.
+
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+fn mapping<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    struct Mapping<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Mapping<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("keys with values; leave the key out if there are none")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(map))
+        }
+    }
+
+    deserializer.deserialize_any(Mapping(PhantomData))
+}
+
+fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    struct List<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for List<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list; leave the key out if it would be empty")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Vec<T>, A::Error> {
+            Vec::deserialize(SeqAccessDeserializer::new(list))
+        }
+    }
+
+    deserializer.deserialize_any(List(PhantomData))
 }
 
 /// Parses one file; the parser's own budget bounds depth, nodes and aliases.
@@ -92,7 +153,13 @@ pub(super) fn parse<T: DeserializeOwned>(file: &SourceFile) -> Result<T, Diagnos
             format!("the file is larger than {MAX_SOURCE_BYTES} bytes"),
         ));
     }
-    let options = serde_saphyr::options! { with_snippet: false, strict_booleans: true };
+    // What a rule says must stand where the rule stands: nothing is merged in from elsewhere.
+    let options = serde_saphyr::options! {
+        with_snippet: false,
+        strict_booleans: true,
+        merge_keys: MergeKeyPolicy::Error,
+        duplicate_keys: DuplicateKeyPolicy::Error,
+    };
     serde_saphyr::from_str_with_options(&file.text, options)
         .map_err(|error| diagnose(&file.path, &error))
 }

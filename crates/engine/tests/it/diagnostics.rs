@@ -92,3 +92,59 @@ fn shared_issuers_serve_services_that_name_none() {
     );
     insta::assert_snapshot!(problems(&[("services/a.yaml", service)]), @r#"services/a.yaml:1:7: the service asks for tokens but names no issuer under "tokens""#);
 }
+
+/// Nothing behind a key must never mean less than the key does.
+#[test]
+fn an_empty_value_never_weakens_a_rule() {
+    let operation = |keys: &str| {
+        format!(
+            "name: A\nbase_urls: [https://a.example]\n\
+             tokens: [{{ issuer: https://idp.example.com, audiences: [x] }}]\n\
+             operations:\n  - name: x\n    paths: [/x]\n{keys}"
+        )
+    };
+    for keys in [
+        "    rules:\n",
+        "    rules: ~\n",
+        "    rules: ''\n",
+        "    rules: []\n",
+        "    rules:\n      scopes:\n",
+        "    rules:\n      scopes: {}\n",
+        "    rules:\n      scopes: []\n",
+        "    rules:\n      scopes: { any_of: }\n",
+        "    rules:\n      scopes: { any_of: [] }\n",
+        "    rules:\n      scopes: { any_of: [''] }\n",
+        "    rules:\n      scopes: { any_of: [~] }\n",
+        "    rules:\n      scopes: { any_of: a b }\n",
+        "    rules:\n      groups:\n",
+        "    rules:\n      groups: { any_of: }\n",
+        "    rules:\n      authentication:\n",
+        "    rules:\n      sender_constraint:\n",
+        "    policy:\n",
+        "    methods:\n",
+        "    methods: []\n",
+        "    methods: ~\n",
+        "    public:\n",
+        "    public: yes\n",
+        "    public: 1\n",
+    ] {
+        let text = operation(keys);
+        assert_ne!(problems(&[("services/a.yaml", &text)]), "", "{keys}");
+    }
+    assert_eq!(problems(&[("services/a.yaml", &operation(""))]), "");
+    for (key, text) in [
+        ("unmatched", operation("") + "unmatched:\n"),
+        ("tokens", operation("") + "tokens:\n"),
+        (
+            "operations",
+            operation("").replace("operations:", "operations: ~\nx:"),
+        ),
+        ("audiences", operation("").replace("[x]", "~")),
+        ("audiences", operation("").replace("[x]", "['']")),
+        ("paths", operation("").replace("[/x]", "~")),
+        ("merge", operation("    <<: { public: true }\n")),
+        ("case", operation("    Public: true\n")),
+    ] {
+        assert_ne!(problems(&[("services/a.yaml", &text)]), "", "{key}");
+    }
+}
