@@ -7,15 +7,16 @@
 //! service. Strict in what is sent, tolerant in what is received, except where tolerance could
 //! turn an answer into a permit.
 
+mod certificate;
 mod error;
 mod header;
 mod loose;
+mod object;
 mod reply;
 mod request;
 
+pub use certificate::ClientCertificateJwk;
 pub use error::SidebandError;
 pub use header::Headers;
 pub use reply::{BadAnswer, MAX_REPLY_BYTES, Response, SidebandReply};
-pub use request::{
-    ClientCertificateJwk, InvalidRequest, SidebandRequest, UNKNOWN_SOURCE_IP, UNKNOWN_SOURCE_PORT,
-};
+pub use request::{InvalidRequest, SidebandRequest, UNKNOWN_SOURCE_IP, UNKNOWN_SOURCE_PORT};

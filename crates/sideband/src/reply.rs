@@ -5,17 +5,19 @@
 //! that an empty object, an error page or half an answer never opens the gate.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use portcullis_model::{
-    ChallengeError, Decision, Deny, HeaderEdit, HeaderMap, InvalidHeader, InvalidUrl, Outcome,
-    Reason, ReasonCode, RequestEdits, RequestUrl,
+    ChallengeError, Decision, Deny, HeaderEdit, HeaderField, HeaderMap, InvalidHeader, InvalidUrl,
+    Outcome, Reason, ReasonCode, RequestEdits, RequestUrl,
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
+use crate::certificate::ClientCertificateJwk;
 use crate::header::Headers;
-use crate::loose;
-use crate::request::{ClientCertificateJwk, SidebandRequest};
+use crate::request::SidebandRequest;
+use crate::{loose, object};
 
 /// Largest answer that is read, in bytes.
 pub const MAX_REPLY_BYTES: usize = 1024 * 1024;
@@ -26,7 +28,7 @@ pub struct SidebandReply {
     /// The echo of `source_ip`.
     pub source_ip: String,
     /// The echo of `source_port`.
-    #[serde(deserialize_with = "loose::u16_or_digits")]
+    #[serde(deserialize_with = "loose::port")]
     pub source_port: u16,
     /// The echo of `method`.
     pub method: String,
@@ -40,7 +42,11 @@ pub struct SidebandReply {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
     /// The echo of `client_certificate`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "object::deserialize_optional",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub client_certificate: Option<ClientCertificateJwk>,
     /// What to hand back when the backend has answered; whatever the service likes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -116,7 +122,7 @@ impl SidebandReply {
         if body.iter().all(u8::is_ascii_whitespace) {
             return Err(BadAnswer::Empty);
         }
-        match serde_json::from_slice::<Self>(body) {
+        match object::from_slice::<Self>(body) {
             Ok(Self {
                 response: Some(response),
                 ..
@@ -130,9 +136,9 @@ impl SidebandReply {
                 decision.outcome = Outcome::Permit(echo.edits(sent)?);
                 Ok(decision)
             }
-            Err(error) => match serde_json::from_slice::<BareDeny>(body) {
+            Err(error) => match object::from_slice::<BareDeny>(body) {
                 Ok(BareDeny { response }) => response.into_decision(),
-                Err(_) => Err(BadAnswer::Shape(loose::describe(&error))),
+                Err(_) => Err(BadAnswer::Shape(error)),
             },
         }
     }
@@ -142,7 +148,7 @@ impl SidebandReply {
         if self.method != sent.method {
             return Err(BadAnswer::OtherRequest { member: "method" });
         }
-        if self.source_ip != sent.source_ip {
+        if !same_address(&self.source_ip, &sent.source_ip) {
             return Err(BadAnswer::OtherRequest {
                 member: "source_ip",
             });
@@ -153,7 +159,8 @@ impl SidebandReply {
         Ok(RequestEdits {
             headers: header_edits(&before, &headers),
             url,
-            body: self.body != sent.body,
+            body: self.body.as_deref().unwrap_or_default()
+                != sent.body.as_deref().unwrap_or_default(),
         })
     }
 
@@ -193,11 +200,11 @@ impl Response {
         let others = deny
             .headers
             .iter()
-            .filter(|field| !field.is("www-authenticate"));
+            .filter(|field| !field.is("www-authenticate") && !is_framing(field));
         let mut headers: Vec<_> = challenges
             .chain(others.map(|field| (field.name().to_owned(), field.value().to_owned())))
             .collect();
-        if deny.body.is_none() {
+        if deny.body.as_deref().unwrap_or_default().is_empty() {
             headers.push(("content-length".to_owned(), "0".to_owned()));
         }
         Self {
@@ -232,8 +239,14 @@ impl Response {
                 status: self.response_code,
             });
         }
+        let mut headers = HeaderMap::new();
+        for field in self.headers.to_model()?.iter() {
+            if !is_framing(field) {
+                headers.append(field.name(), field.value())?;
+            }
+        }
         Ok(Deny {
-            headers: self.headers.to_model()?,
+            headers,
             body: self.body,
             ..Deny::status(self.response_code)
         })
@@ -252,14 +265,15 @@ impl fmt::Debug for Response {
 /// An answer of which only the deny is to be read.
 #[derive(Deserialize)]
 struct BareDeny {
+    #[serde(deserialize_with = "object::deserialize")]
     response: Response,
 }
 
-/// A member that may be absent but not `null`.
+/// A member that may be absent but is an object otherwise, never `null`.
 fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
+    object::deserialize(deserializer).map(Some)
 }
 
 /// Clients of PingOne expect the status as a string.
@@ -269,6 +283,19 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 )]
 fn as_string<S: serde::Serializer>(status: &u16, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(status)
+}
+
+/// Fields that say how a message travels. The text in `body` travels anew, so they would be wrong.
+fn is_framing(field: &HeaderField) -> bool {
+    ["content-length", "content-encoding", "transfer-encoding"]
+        .iter()
+        .any(|name| field.is(name))
+}
+
+/// Whether two texts name one address: services write IPv6 in more than one way (RFC 5952).
+fn same_address(one: &str, other: &str) -> bool {
+    let parsed = |text: &str| text.parse::<IpAddr>().ok();
+    one == other || parsed(one).is_some_and(|one| parsed(other) == Some(one))
 }
 
 fn edited(headers: &Headers, edits: &[HeaderEdit]) -> Headers {

@@ -1,15 +1,16 @@
 //! The request as an enforcement point describes it: the body of `POST /sideband/request`.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use portcullis_model::{
-    ApiRequest, ClientCertificate, InvalidHeader, InvalidMethod, InvalidUrl, Method, RequestUrl,
-    Source,
+    ApiRequest, InvalidHeader, InvalidMethod, InvalidUrl, Method, RequestUrl, Source,
 };
 use serde::{Deserialize, Serialize};
 
+use crate::certificate::ClientCertificateJwk;
 use crate::header::Headers;
-use crate::loose;
+use crate::{loose, object};
 
 /// The address that is sent where none is known: the unspecified address (RFC 1122 section
 /// 3.2.1.3), which no policy takes for a client's.
@@ -26,7 +27,7 @@ pub struct SidebandRequest {
     /// The client's IP address.
     pub source_ip: String,
     /// The client's port; a number on the wire, and a string from some gateways.
-    #[serde(deserialize_with = "loose::u16_or_digits")]
+    #[serde(deserialize_with = "loose::port")]
     pub source_port: u16,
     /// The method.
     pub method: String,
@@ -41,26 +42,20 @@ pub struct SidebandRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
     /// The certificate of mutual TLS.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "object::deserialize_optional",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub client_certificate: Option<ClientCertificateJwk>,
     // A member `access_token`, claims that a gateway has parsed, is left out like any unknown
     // member: believing them would let whoever holds a gateway's credential make up tokens.
 }
 
-/// A client certificate on the wire: a JWK (RFC 7517) with the chain in `x5c`.
-///
-/// Only `x5c` is sent, and only it is read: the key that `n` and `e` would repeat is in it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ClientCertificateJwk {
-    /// Certificates in base64 DER, the client's first (RFC 7517 section 4.7).
-    #[serde(default)]
-    pub x5c: Vec<String>,
-}
-
 impl SidebandRequest {
     /// Reads the body of a call.
     pub fn parse(body: &[u8]) -> Result<Self, InvalidRequest> {
-        serde_json::from_slice(body).map_err(|error| InvalidRequest::Json(loose::describe(&error)))
+        object::from_slice(body).map_err(InvalidRequest::Json)
     }
 
     /// Describes a request.
@@ -81,7 +76,10 @@ impl SidebandRequest {
             http_version: request.http_version.clone(),
             headers: Headers::from_model(&request.headers),
             body: request.body.clone(),
-            client_certificate: request.client_certificate.as_ref().and_then(to_wire),
+            client_certificate: request
+                .client_certificate
+                .as_ref()
+                .and_then(ClientCertificateJwk::from_model),
         }
     }
 
@@ -93,17 +91,20 @@ impl SidebandRequest {
         if self.source_ip.len() > MAX_SHORT_BYTES || self.http_version.len() > MAX_SHORT_BYTES {
             return Err(InvalidRequest::TooLong);
         }
+        let certificate = self.client_certificate.as_ref();
+        let client_certificate = certificate.map(ClientCertificateJwk::to_model).transpose();
         Ok(ApiRequest {
             method: Method::parse(&self.method)?,
             url: RequestUrl::parse(&self.url)?,
             http_version: self.http_version.clone(),
             headers: self.headers.to_model()?,
-            // Some gateways send a host name or a list here; that is no reason to deny.
             source: Source {
-                ip: self.source_ip.parse().ok(),
+                ip: known_address(&self.source_ip),
                 port: Some(self.source_port),
             },
-            client_certificate: self.client_certificate.as_ref().and_then(from_wire),
+            client_certificate: client_certificate
+                .map_err(|_| InvalidRequest::Certificate)?
+                .flatten(),
             body: self.body.clone(),
             entry: None,
         })
@@ -124,23 +125,13 @@ fn http_1_1() -> String {
     "1.1".to_owned()
 }
 
-/// The first certificate of a PEM text, without its armour.
-fn to_wire(certificate: &ClientCertificate) -> Option<ClientCertificateJwk> {
-    let (_, rest) = certificate.pem.split_once(BEGIN)?;
-    let (base64, _) = rest.split_once(END)?;
-    let der: String = base64.split_ascii_whitespace().collect();
-    Some(ClientCertificateJwk { x5c: vec![der] })
+/// The address, where it is one. Some gateways send a host name or a list here, of which the client
+/// may have written the beginning; that is no reason to deny, and names nobody. Nor does the
+/// unspecified address ([`UNKNOWN_SOURCE_IP`]).
+fn known_address(source_ip: &str) -> Option<IpAddr> {
+    let address: IpAddr = source_ip.parse().ok()?;
+    (!address.is_unspecified()).then_some(address)
 }
-
-fn from_wire(certificate: &ClientCertificateJwk) -> Option<ClientCertificate> {
-    let der = certificate.x5c.first()?;
-    Some(ClientCertificate {
-        pem: format!("{BEGIN}\n{der}\n{END}\n"),
-    })
-}
-
-const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
-const END: &str = "-----END CERTIFICATE-----";
 
 /// Why the description of a request was refused. No message holds a value of the request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -157,6 +148,9 @@ pub enum InvalidRequest {
     /// `headers` holds what is no header.
     #[error("headers: {0}")]
     Header(#[from] InvalidHeader),
+    /// `client_certificate.x5c` holds what is no certificate.
+    #[error("client_certificate: expected base64 DER in x5c (RFC 7517 section 4.7)")]
+    Certificate,
     /// `source_port` is 0.
     #[error("source_port: expected a port from 1 to 65535")]
     SourcePort,
