@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail, ensure};
+use portcullis_test_support::http;
 use portcullis_test_support::lambda::Function;
 use serde_json::json;
 
@@ -28,6 +29,8 @@ pub(crate) struct Figures {
     pub(crate) decision: (Duration, Duration),
     /// The same for the first event of an instance, which also connects: median.
     pub(crate) first_decision: Duration,
+    /// The same where the service is behind TLS: median.
+    pub(crate) first_decision_tls: Duration,
     /// The authorizer's own cost.
     pub(crate) own_cost: Duration,
     /// Bytes of `bootstrap` and of a zip with it.
@@ -43,6 +46,7 @@ impl Figures {
             ("PORTCULLIS_STRIP_STAGE", "true"),
         ];
         let event = event(token);
+        let mut firsts_tls = first_decisions_over_tls(bootstrap, &event)?;
         let mut starts = Vec::with_capacity(STARTS);
         let mut firsts = Vec::with_capacity(STARTS);
         for _ in 0..STARTS {
@@ -66,10 +70,38 @@ impl Figures {
                 percentile(&mut decisions, 99)?,
             ),
             first_decision: percentile(&mut firsts, 50)?,
+            first_decision_tls: percentile(&mut firsts_tls, 50)?,
             own_cost: own_cost::measure(&event)?,
             size: size(bootstrap)?,
         })
     }
+}
+
+/// The first decisions of instances whose service is behind TLS on loopback. It echoes each request,
+/// which is a permit, so that what is measured is the authorizer and its handshake.
+fn first_decisions_over_tls(bootstrap: &Path, event: &str) -> Result<Vec<Duration>> {
+    let (address, certificate) = http::listen_tls(|mut connection| {
+        while let Some(request) = connection.read()? {
+            connection.write(
+                "200 OK",
+                "Content-Type: application/json\r\n",
+                &request.body,
+            )?;
+        }
+        Ok(())
+    });
+    let url = format!("https://{address}");
+    let environment = [
+        ("SERVICE_URL", url.as_str()),
+        ("SECRET_HEADER_VALUE", CREDENTIAL),
+        ("PORTCULLIS_ROOT_CA", &certificate),
+    ];
+    let first = |_| {
+        let mut function = Function::start(bootstrap, &environment);
+        function.ready();
+        decide(&mut function, event)
+    };
+    (0..STARTS).map(first).collect()
 }
 
 /// One decision that must come out as an allow.

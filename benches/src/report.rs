@@ -55,6 +55,11 @@ fn table(figures: &Figures) -> Result<String> {
             "—",
         ),
         (
+            "the same over TLS, median",
+            millis(figures.first_decision_tls),
+            "—",
+        ),
+        (
             "one decision, median of 5,000",
             micros(figures.decision.0),
             "—",

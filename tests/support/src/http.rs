@@ -3,7 +3,11 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::thread;
+
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 /// A request.
 #[derive(Debug)]
@@ -15,22 +19,37 @@ pub struct Request {
 }
 
 /// One side of a connection.
-#[derive(Debug)]
 pub struct Connection {
-    reader: BufReader<TcpStream>,
+    reader: BufReader<Box<dyn Stream>>,
+    local: SocketAddr,
 }
 
+/// TCP, or TLS on top of it.
+trait Stream: Read + Write + Send {}
+
+impl<T: Read + Write + Send> Stream for T {}
+
 impl Connection {
-    fn new(stream: TcpStream) -> io::Result<Self> {
+    fn new(stream: TcpStream, tls: Option<Arc<ServerConfig>>) -> io::Result<Self> {
         stream.set_nodelay(true)?;
+        let local = stream.local_addr()?;
+        let stream: Box<dyn Stream> = match tls {
+            Some(config) => {
+                let connection = ServerConnection::new(config).map_err(io::Error::other)?;
+                Box::new(StreamOwned::new(connection, stream))
+            }
+            None => Box::new(stream),
+        };
         Ok(Self {
             reader: BufReader::new(stream),
+            local,
         })
     }
 
     /// The address that the client connected to.
-    pub fn local_address(&self) -> io::Result<SocketAddr> {
-        self.reader.get_ref().local_addr()
+    #[must_use]
+    pub const fn local_address(&self) -> SocketAddr {
+        self.local
     }
 
     /// The next request, or `None` where the client has closed the connection.
@@ -65,20 +84,44 @@ impl Connection {
         )
         .into_bytes();
         answer.extend_from_slice(body);
-        self.reader.get_mut().write_all(&answer)
+        self.reader.get_mut().write_all(&answer)?;
+        self.reader.get_mut().flush()
     }
 }
 
 /// Listens on a free port of 127.0.0.1 and hands each connection to a thread of its own, for as
 /// long as the process lives.
 pub fn listen(serve: impl Fn(Connection) -> io::Result<()> + Clone + Send + 'static) -> SocketAddr {
+    start(None, serve)
+}
+
+/// The same with TLS. Also gives the certificate, in PEM, that clients have to trust.
+pub fn listen_tls(
+    serve: impl Fn(Connection) -> io::Result<()> + Clone + Send + 'static,
+) -> (SocketAddr, String) {
+    let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let key = PrivateKeyDer::try_from(own.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![own.cert.der().clone()], key)
+        .unwrap();
+    (start(Some(Arc::new(config)), serve), own.cert.pem())
+}
+
+fn start(
+    tls: Option<Arc<ServerConfig>>,
+    serve: impl Fn(Connection) -> io::Result<()> + Clone + Send + 'static,
+) -> SocketAddr {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            let serve = serve.clone();
+            let (serve, tls) = (serve.clone(), tls.clone());
             // A connection that breaks off is its client's business.
-            thread::spawn(move || Connection::new(stream).and_then(serve).ok());
+            thread::spawn(move || Connection::new(stream, tls).and_then(serve).ok());
         }
     });
     address

@@ -33,7 +33,7 @@ impl Issuer {
         });
         let jwks = json!({ "keys": [jwk] }).to_string();
         let address = http::listen(move |mut connection| {
-            let own = format!("http://{}", connection.local_address()?);
+            let own = format!("http://{}", connection.local_address());
             while let Some(request) = connection.read()? {
                 let body = if request.line.ends_with("/jwks") {
                     jwks.clone()
