@@ -27,31 +27,38 @@ impl<'token> AccessToken<'token> {
         issuer: &TokenIssuer,
         now: u64,
     ) -> Result<Self, InvalidClaims> {
-        let profile = issuer.profile;
-        if !profile.accepts_typ(typ) {
-            return Err(InvalidClaims::Type);
-        }
-        if text(claims, "iss")? != issuer.issuer.as_str() {
-            return Err(InvalidClaims::Issuer);
-        }
-        check_audience(claims, issuer)?;
-        check_times(claims, profile, now)?;
-        for name in profile.required() {
-            text(claims, name)?;
-        }
-        if let Some((name, mark)) = profile.access_token_mark()
-            && text(claims, name)? != mark
-        {
-            return Err(InvalidClaims::Type);
-        }
-        let token = Self { claims, profile };
-        token.check_lists()?;
-        // Proof of possession is not checked in this version, and a bound token without it is
-        // worth nothing (RFC 9449 section 7.1, RFC 8705 section 3).
-        if claims.contains_key("cnf") {
-            return Err(InvalidClaims::Bound);
-        }
-        Ok(token)
+        let subject = Subject {
+            claims,
+            typ,
+            issuer,
+            now,
+        };
+        CHECKS.iter().try_for_each(|check| check(&subject))?;
+        Ok(Self {
+            claims,
+            profile: issuer.profile,
+        })
+    }
+
+    /// Everything that is wrong with the claims of a token, for people who ask why it is refused.
+    /// Empty exactly where the engine would accept the claims.
+    #[must_use]
+    pub fn findings(
+        claims: &Map<String, Value>,
+        typ: Option<&str>,
+        issuer: &TokenIssuer,
+        now: u64,
+    ) -> Vec<InvalidClaims> {
+        let subject = Subject {
+            claims,
+            typ,
+            issuer,
+            now,
+        };
+        CHECKS
+            .iter()
+            .filter_map(|check| check(&subject).err())
+            .collect()
     }
 
     /// Whom the token speaks for.
@@ -81,34 +88,53 @@ impl<'token> AccessToken<'token> {
     }
 
     fn scope_claim(&self) -> Option<&'token Value> {
-        self.profile
-            .scope_claims()
-            .iter()
-            .find_map(|name| self.claims.get(*name))
-    }
-
-    /// Scopes are a string or an array of strings, groups an array of strings.
-    fn check_lists(&self) -> Result<(), InvalidClaims> {
-        match self.scope_claim() {
-            None | Some(Value::String(_)) => {}
-            Some(Value::Array(scopes)) if scopes.iter().all(Value::is_string) => {}
-            Some(_) => {
-                return Err(InvalidClaims::NotAList {
-                    name: "scope or scp",
-                });
-            }
-        }
-        match self.claims.get(self.profile.groups_claim()) {
-            None => Ok(()),
-            Some(Value::Array(groups)) if groups.iter().all(Value::is_string) => Ok(()),
-            Some(_) => Err(InvalidClaims::NotAList {
-                name: self.profile.groups_claim(),
-            }),
-        }
+        scope_claim(self.claims, self.profile)
     }
 }
 
-fn check_audience(claims: &Map<String, Value>, issuer: &TokenIssuer) -> Result<(), InvalidClaims> {
+/// What the checks look at.
+struct Subject<'a> {
+    claims: &'a Map<String, Value>,
+    typ: Option<&'a str>,
+    issuer: &'a TokenIssuer,
+    now: u64,
+}
+
+type Checked = Result<(), InvalidClaims>;
+
+/// Every check, in the order in which the first failure is the reason of a deny.
+const CHECKS: [fn(&Subject<'_>) -> Checked; 9] = [
+    check_type,
+    check_issuer,
+    check_audience,
+    check_expiry,
+    check_start,
+    check_required,
+    check_mark,
+    check_lists,
+    check_bound,
+];
+
+fn check_type(subject: &Subject<'_>) -> Checked {
+    let accepted = subject.issuer.profile.accepts_typ(subject.typ);
+    if accepted {
+        Ok(())
+    } else {
+        Err(InvalidClaims::Type)
+    }
+}
+
+fn check_issuer(subject: &Subject<'_>) -> Checked {
+    let same = text(subject.claims, "iss")? == subject.issuer.issuer.as_str();
+    if same {
+        Ok(())
+    } else {
+        Err(InvalidClaims::Issuer)
+    }
+}
+
+fn check_audience(subject: &Subject<'_>) -> Checked {
+    let Subject { claims, issuer, .. } = subject;
     let ours = |audience: &str| issuer.audiences.iter().any(|known| known == audience);
     let meant_for_us = match claims.get("aud") {
         Some(Value::String(audience)) => ours(audience),
@@ -128,33 +154,90 @@ fn check_audience(claims: &Map<String, Value>, issuer: &TokenIssuer) -> Result<(
     }
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a NumericDate may have a fraction; seconds fit 52 bits"
-)]
-fn check_times(
-    claims: &Map<String, Value>,
-    profile: Profile,
-    now: u64,
-) -> Result<(), InvalidClaims> {
-    let now = now as f64;
-    let expires = time(claims, "exp")?.ok_or(InvalidClaims::Missing { name: "exp" })?;
-    if now >= expires + LEEWAY {
-        return Err(InvalidClaims::Expired);
+fn check_expiry(subject: &Subject<'_>) -> Checked {
+    let expires = time(subject.claims, "exp")?.ok_or(InvalidClaims::Missing { name: "exp" })?;
+    if subject.seconds() < expires + LEEWAY {
+        Ok(())
+    } else {
+        Err(InvalidClaims::Expired)
     }
-    let issued = time(claims, "iat")?;
-    if issued.is_none() && profile == Profile::Rfc9068 {
+}
+
+fn check_start(subject: &Subject<'_>) -> Checked {
+    let latest = subject.seconds() + LEEWAY;
+    let issued = time(subject.claims, "iat")?;
+    if issued.is_none() && subject.issuer.profile == Profile::Rfc9068 {
         return Err(InvalidClaims::Missing { name: "iat" });
     }
-    let starts = time(claims, "nbf")?;
+    let starts = time(subject.claims, "nbf")?;
     if [issued, starts]
         .into_iter()
         .flatten()
-        .any(|start| start > now + LEEWAY)
+        .any(|start| start > latest)
     {
         return Err(InvalidClaims::NotYetValid);
     }
     Ok(())
+}
+
+fn check_required(subject: &Subject<'_>) -> Checked {
+    let required = subject.issuer.profile.required();
+    required
+        .iter()
+        .try_for_each(|name| text(subject.claims, name).map(drop))
+}
+
+fn check_mark(subject: &Subject<'_>) -> Checked {
+    match subject.issuer.profile.access_token_mark() {
+        Some((name, mark)) if text(subject.claims, name)? != mark => Err(InvalidClaims::Type),
+        _ => Ok(()),
+    }
+}
+
+/// Scopes are a string or an array of strings, groups an array of strings.
+fn check_lists(subject: &Subject<'_>) -> Checked {
+    match scope_claim(subject.claims, subject.issuer.profile) {
+        None | Some(Value::String(_)) => {}
+        Some(Value::Array(scopes)) if scopes.iter().all(Value::is_string) => {}
+        Some(_) => {
+            return Err(InvalidClaims::NotAList {
+                name: "scope or scp",
+            });
+        }
+    }
+    let name = subject.issuer.profile.groups_claim();
+    match subject.claims.get(name) {
+        None => Ok(()),
+        Some(Value::Array(groups)) if groups.iter().all(Value::is_string) => Ok(()),
+        Some(_) => Err(InvalidClaims::NotAList { name }),
+    }
+}
+
+/// Proof of possession is not checked in this version, and a bound token without it is worth
+/// nothing (RFC 9449 section 7.1, RFC 8705 section 3).
+fn check_bound(subject: &Subject<'_>) -> Checked {
+    if subject.claims.contains_key("cnf") {
+        Err(InvalidClaims::Bound)
+    } else {
+        Ok(())
+    }
+}
+
+impl Subject<'_> {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a NumericDate may have a fraction; seconds fit 52 bits"
+    )]
+    fn seconds(&self) -> f64 {
+        self.now as f64
+    }
+}
+
+fn scope_claim(claims: &Map<String, Value>, profile: Profile) -> Option<&Value> {
+    profile
+        .scope_claims()
+        .iter()
+        .find_map(|name| claims.get(*name))
 }
 
 fn text<'claims>(
