@@ -266,39 +266,37 @@ fn time(claims: &Map<String, Value>, name: &'static str) -> Result<Option<f64>, 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidClaims {
     /// The `typ` header or a claim says that this is another kind of token.
-    #[error("the token is not an access token (RFC 9068 section 2.1)")]
+    #[error("the token is not an access token")]
     Type,
     /// `iss` is not the issuer whose key verified the token.
-    #[error("the token comes from another issuer (RFC 9068 section 4)")]
+    #[error("the token comes from another issuer")]
     Issuer,
     /// `aud` does not name this API.
-    #[error("the token is meant for another audience (RFC 9068 section 4)")]
+    #[error("the token is meant for another audience")]
     Audience,
     /// `exp` has passed.
-    #[error("the token has expired (RFC 7519 section 4.1.4)")]
+    #[error("the token has expired")]
     Expired,
     /// `nbf` or `iat` lies in the future.
-    #[error("the token is not valid yet (RFC 7519 section 4.1.5)")]
+    #[error("the token is not valid yet")]
     NotYetValid,
     /// `cnf` is there.
-    #[error(
-        "the token is bound to a key of the client and was sent without proof of it (RFC 9449 section 7.1)"
-    )]
+    #[error("the token is bound to a key of the client and was sent without proof of it")]
     Bound,
     /// A required claim is not there.
-    #[error("the token has no claim {name} (RFC 9068 section 2.2)")]
+    #[error("the token has no claim {name}")]
     Missing {
         /// The claim.
         name: &'static str,
     },
     /// A claim that must be a string that is not empty.
-    #[error("claim {name} is not a text (RFC 7519 section 4.1)")]
+    #[error("claim {name} is not a text")]
     NotText {
         /// The claim.
         name: &'static str,
     },
     /// A claim that must be a `NumericDate`.
-    #[error("claim {name} is not a number of seconds (RFC 7519 section 2)")]
+    #[error("claim {name} is not a number of seconds")]
     NotATime {
         /// The claim.
         name: &'static str,
@@ -312,6 +310,22 @@ pub enum InvalidClaims {
 }
 
 impl InvalidClaims {
+    /// The specification that asks for the check.
+    #[must_use]
+    pub const fn reference(self) -> &'static str {
+        match self {
+            Self::Type => "RFC 9068 section 2.1",
+            Self::Issuer | Self::Audience => "RFC 9068 section 4",
+            Self::Expired => "RFC 7519 section 4.1.4",
+            Self::NotYetValid => "RFC 7519 sections 4.1.5 and 4.1.6",
+            Self::Bound => "RFC 9449 section 7.1, RFC 8705 section 3",
+            Self::Missing { .. } => "RFC 9068 section 2.2",
+            Self::NotText { .. } => "RFC 7519 section 4.1",
+            Self::NotATime { .. } => "RFC 7519 section 2",
+            Self::NotAList { .. } => "RFC 7519 section 4.1.3, RFC 9068 section 2.2.3",
+        }
+    }
+
     /// The stable reason code.
     #[must_use]
     pub const fn code(self) -> ReasonCode {

@@ -3,6 +3,7 @@
 pub(crate) mod decide;
 pub(crate) mod policy;
 pub(crate) mod serve;
+pub(crate) mod token;
 
 use std::io::{self, Write};
 
