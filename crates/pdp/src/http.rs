@@ -4,6 +4,8 @@
 //! the caller allows and gives up when the caller's time is over. The certificate authorities are
 //! compiled in, because reading the system's costs milliseconds at every cold start of a function.
 
+mod connection;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,21 +14,25 @@ use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Uri};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
+use hyper::body::Incoming;
+use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use portcullis_model::{InvalidUrl, RequestUrl, Scheme};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
+use self::connection::{Answered, RememberingConnector};
 use crate::keys::{Fetch, FetchError, FetchFuture};
 
 /// How long an idle connection is kept. Load balancers close theirs after a minute or more.
 const IDLE_TIME: Duration = Duration::from_secs(50);
 /// Most idle connections to one host.
 const MAX_IDLE: usize = 64;
+/// Most dead connections that one request skips: what a burst may have left behind in the pool.
+const MAX_DEAD: usize = 8;
 /// How long getting a document may take.
 const FETCH_TIME: Duration = Duration::from_secs(3);
 
@@ -87,7 +93,7 @@ pub enum InvalidRoots {
 
 /// A client that shares its connections among all its users.
 pub struct HttpClient {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Client<RememberingConnector, Full<Bytes>>,
 }
 
 impl HttpClient {
@@ -113,14 +119,15 @@ impl HttpClient {
             .pool_idle_timeout(IDLE_TIME)
             .pool_max_idle_per_host(MAX_IDLE)
             .pool_timer(TokioTimer::new())
-            .build(connector);
+            .build(RememberingConnector::new(connector));
         Ok(Self { client })
     }
 
     /// Sends a request and reads the answer whole, within `timeout` and up to `max_bytes` of body.
     ///
-    /// A connection that the server closed while it lay idle is replaced without an error, as long
-    /// as nothing of the request was sent on it.
+    /// A connection that the server closed while it lay idle is replaced without an error. The
+    /// request may have been written to it before that showed, as happens to a function that was
+    /// frozen in between, and is then sent again: it must be one that is safe to repeat.
     pub async fn send(
         &self,
         request: HttpRequest,
@@ -129,10 +136,10 @@ impl HttpClient {
     ) -> Result<HttpResponse, HttpError> {
         let exchange = async {
             let response = self
-                .client
-                .request(request.0)
+                .respond(request)
                 .await
                 .map_err(|error| HttpError::network(&error))?;
+            Answered::note(response.extensions());
             let (head, body) = response.into_parts();
             let body = Limited::new(body, max_bytes)
                 .collect()
@@ -153,6 +160,21 @@ impl HttpClient {
         tokio::time::timeout(timeout, exchange)
             .await
             .unwrap_or(Err(HttpError::Timeout { timeout }))
+    }
+
+    /// The first response to the request on a connection that is alive. A dead one leaves the pool
+    /// when it fails.
+    async fn respond(
+        &self,
+        request: HttpRequest,
+    ) -> Result<http::Response<Incoming>, legacy::Error> {
+        for _ in 0..MAX_DEAD {
+            match self.client.request(request.0.clone()).await {
+                Err(error) if Answered::before(error.connect_info()) => {}
+                outcome => return outcome,
+            }
+        }
+        self.client.request(request.0).await
     }
 }
 

@@ -287,7 +287,8 @@ impl ServiceUrl {
     pub fn parse(url: &str) -> Result<Self, InvalidServiceUrl> {
         let parsed = RequestUrl::parse(url).map_err(InvalidRequest::from)?;
         let path = parsed.path().trim_end_matches('/');
-        if path.ends_with("/sideband") || path.ends_with("/sideband/request") {
+        let calls = ["/sideband", "/sideband/request", "/sideband/response"];
+        if calls.iter().any(|call| path.ends_with(call)) {
             return Err(InvalidServiceUrl::WholeUrl);
         }
         let beginning = url.split('?').next().unwrap_or(url).trim_end_matches('/');

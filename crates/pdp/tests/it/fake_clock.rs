@@ -1,0 +1,38 @@
+//! A clock that a test moves by hand.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use portcullis_pdp::clock::{Clock, SystemClock};
+
+/// 2027-01-15T08:00:00Z, when every fake clock starts.
+pub(crate) const START: u64 = 1_800_000_000;
+
+#[derive(Debug)]
+pub(crate) struct FakeClock {
+    started: Instant,
+    passed: Mutex<Duration>,
+}
+
+impl FakeClock {
+    pub(crate) fn new() -> Self {
+        Self {
+            started: SystemClock.monotonic(),
+            passed: Mutex::new(Duration::ZERO),
+        }
+    }
+
+    pub(crate) fn advance(&self, time: Duration) {
+        *self.passed.lock().unwrap() += time;
+    }
+}
+
+impl Clock for FakeClock {
+    fn unix_now(&self) -> u64 {
+        START + self.passed.lock().unwrap().as_secs()
+    }
+
+    fn monotonic(&self) -> Instant {
+        self.started + *self.passed.lock().unwrap()
+    }
+}
