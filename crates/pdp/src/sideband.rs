@@ -5,19 +5,22 @@
 //! again; every other status and every unreadable answer is final, because asking again would not
 //! change it. After 429 nothing is sent until the time that the service asked for is over.
 
-use std::fmt;
+mod credential;
+mod service_url;
+
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use portcullis_model::{ApiRequest, Decision, RequestUrl};
+use portcullis_model::{ApiRequest, Decision};
 use portcullis_sideband::{MAX_REPLY_BYTES, SidebandError, SidebandReply, SidebandRequest};
 
 use crate::clock::Clock;
 use crate::decision_point::{DecisionFuture, DecisionPoint, Unavailable};
 use crate::http::{HttpClient, HttpError, HttpRequest, HttpResponse, InvalidRequest};
+
+pub use self::credential::{GatewayCredential, InvalidCredential, service_url_from_credential};
+pub use self::service_url::{InvalidServiceUrl, ServiceUrl};
 
 /// The longest time that a 429 keeps the client quiet.
 const MAX_PAUSE: Duration = Duration::from_mins(1);
@@ -25,8 +28,6 @@ const MAX_PAUSE: Duration = Duration::from_mins(1);
 const DEFAULT_PAUSE: Duration = Duration::from_secs(1);
 /// The pause before the first retry, doubled at each further one and shortened by chance.
 const FIRST_BACK_OFF: Duration = Duration::from_millis(50);
-/// Longest credential, in bytes.
-const MAX_CREDENTIAL_BYTES: usize = 8 * 1024;
 /// The member of the context that names the decision in the log of the decision point.
 pub const DECISION_ID: &str = "decision_id";
 const USER_AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
@@ -131,7 +132,7 @@ impl SidebandClient {
     }
 
     fn request(&self, body: Bytes) -> Result<HttpRequest, InvalidRequest> {
-        HttpRequest::post(&self.settings.service_url.request_url, body)?
+        HttpRequest::post(self.settings.service_url.request_url(), body)?
             .header("content-type", "application/json")?
             .header("accept", "application/json")?
             .header("user-agent", USER_AGENT)?
@@ -274,163 +275,9 @@ fn plain_id(id: &str) -> Option<String> {
     (plain && (1..=64).contains(&id.len())).then(|| id.to_owned())
 }
 
-/// The base URL of a sideband service.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ServiceUrl {
-    shown: String,
-    request_url: String,
-}
-
-impl ServiceUrl {
-    /// Parses a base URL, with or without a slash at its end; a query is kept. `https`, or `http` on
-    /// loopback; not the URL of the call itself.
-    pub fn parse(url: &str) -> Result<Self, InvalidServiceUrl> {
-        let parsed = RequestUrl::parse(url).map_err(InvalidRequest::from)?;
-        let path = parsed.path().trim_end_matches('/');
-        let calls = ["/sideband", "/sideband/request", "/sideband/response"];
-        if calls.iter().any(|call| path.ends_with(call)) {
-            return Err(InvalidServiceUrl::WholeUrl);
-        }
-        let beginning = url.split('?').next().unwrap_or(url).trim_end_matches('/');
-        let query = parsed
-            .query()
-            .map(|query| format!("?{query}"))
-            .unwrap_or_default();
-        let request_url = format!("{beginning}/sideband/request{query}");
-        HttpRequest::get(&request_url)?;
-        Ok(Self {
-            shown: beginning.to_owned(),
-            request_url,
-        })
-    }
-}
-
-/// Without its query.
-impl fmt::Display for ServiceUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.shown)
-    }
-}
-
-impl fmt::Debug for ServiceUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ServiceUrl({self})")
-    }
-}
-
-/// Why a base URL was refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidServiceUrl {
-    /// Not a URL that may be asked.
-    #[error("an https URL, or an http URL on loopback ({0})")]
-    Url(#[from] InvalidRequest),
-    /// The URL of the call.
-    #[error("the base URL of the service, without /sideband at its end")]
-    WholeUrl,
-}
-
-/// The shared secret of a gateway.
-#[derive(Clone, PartialEq, Eq)]
-pub struct GatewayCredential(String);
-
-impl GatewayCredential {
-    /// Parses a credential: visible ASCII characters, as a header can carry them.
-    pub fn parse(credential: &str) -> Result<Self, InvalidCredential> {
-        let sendable = credential.bytes().all(|byte| byte.is_ascii_graphic());
-        if credential.is_empty() || credential.len() > MAX_CREDENTIAL_BYTES || !sendable {
-            return Err(InvalidCredential);
-        }
-        Ok(Self(credential.to_owned()))
-    }
-
-    /// The secret itself, for the header and nothing else.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for GatewayCredential {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("GatewayCredential([redacted])")
-    }
-}
-
-/// A credential that no header can carry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("1 to {MAX_CREDENTIAL_BYTES} visible ASCII characters")]
-pub struct InvalidCredential;
-
-/// The service URL that a PingOne gateway credential carries in its claim `httpAccessApiUrl`.
-///
-/// The credential is our own configuration, so its signature is not checked: whoever can change it
-/// can also change `SERVICE_URL`.
-#[must_use]
-pub fn service_url_from_credential(credential: &str) -> Option<String> {
-    let mut parts = credential.split('.');
-    let (_, claims, _, None) = (parts.next()?, parts.next()?, parts.next()?, parts.next()) else {
-        return None;
-    };
-    let claims = BASE64_URL_SAFE_NO_PAD.decode(claims).ok()?;
-    let claims: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_slice(&claims).ok()?;
-    claims.get("httpAccessApiUrl")?.as_str().map(str::to_owned)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_service_url_may_end_in_a_slash_and_have_a_query() {
-        let request_url = |url: &str| ServiceUrl::parse(url).unwrap().request_url;
-        assert_eq!(
-            request_url("https://a.example"),
-            "https://a.example/sideband/request"
-        );
-        assert_eq!(
-            request_url("https://a.example/v1/environments/x/"),
-            "https://a.example/v1/environments/x/sideband/request"
-        );
-        assert_eq!(
-            request_url("https://a.example/x?tenant=1"),
-            "https://a.example/x/sideband/request?tenant=1"
-        );
-        assert_eq!(
-            request_url("http://127.0.0.1:8080"),
-            "http://127.0.0.1:8080/sideband/request"
-        );
-        assert_eq!(
-            ServiceUrl::parse("https://a.example/sideband/request"),
-            Err(InvalidServiceUrl::WholeUrl)
-        );
-        assert_eq!(
-            ServiceUrl::parse("http://a.example"),
-            Err(InvalidServiceUrl::Url(InvalidRequest::NotHttps))
-        );
-        assert!(ServiceUrl::parse("a.example").is_err());
-        assert!(
-            !format!(
-                "{:?}",
-                ServiceUrl::parse("https://a.example/?key=s3cret").unwrap()
-            )
-            .contains("s3cret")
-        );
-    }
-
-    #[test]
-    fn a_credential_may_name_its_service() {
-        let claims = BASE64_URL_SAFE_NO_PAD
-            .encode(r#"{"httpAccessApiUrl":"https://a.example/v1/environments/x"}"#);
-        let credential = format!("e30.{claims}.c2ln");
-        assert_eq!(
-            service_url_from_credential(&credential).as_deref(),
-            Some("https://a.example/v1/environments/x")
-        );
-        for other in ["secret", "a.b.c", "e30.e30.x", "e30.e30.x.y", ""] {
-            assert_eq!(service_url_from_credential(other), None, "{other}");
-        }
-    }
 
     #[test]
     fn retry_after_is_seconds_or_a_date() {
