@@ -168,25 +168,17 @@ impl Authorizer {
 
 /// One line a decision: everything that is needed to explain it, and no header, query or claim.
 fn log(decision: &Decision, request: &ApiRequest, dialect: Dialect, request_id: &str) {
-    let status = match &decision.outcome {
-        Outcome::Permit(_) => None,
-        Outcome::Deny(deny) => Some(deny.status),
-    };
     let path: String = request.url.path().chars().take(512).collect();
     tracing::info!(
         requestId = request_id,
-        decision = if decision.is_permit() {
-            "permit"
-        } else {
-            "deny"
-        },
+        decision = decision.as_str(),
         reason = decision.reason.code.as_str(),
         detail = decision.reason.message.as_ref(),
         decision_id = decision
             .context
             .get(DECISION_ID)
             .and_then(serde_json::Value::as_str),
-        status,
+        status = decision.status(),
         dialect = dialect.as_str(),
         method = request.method.as_str(),
         host = request.url.host(),

@@ -52,6 +52,24 @@ impl Decision {
         }
     }
 
+    /// `permit` or `deny`, the words of logs and output.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self.outcome {
+            Outcome::Permit(_) => "permit",
+            Outcome::Deny(_) => "deny",
+        }
+    }
+
+    /// The HTTP status of a deny.
+    #[must_use]
+    pub const fn status(&self) -> Option<u16> {
+        match &self.outcome {
+            Outcome::Permit(_) => None,
+            Outcome::Deny(deny) => Some(deny.status),
+        }
+    }
+
     /// Whether the request may go on.
     #[must_use]
     pub const fn is_permit(&self) -> bool {

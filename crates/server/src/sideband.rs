@@ -11,7 +11,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use portcullis_model::{Decision, Outcome};
+use portcullis_model::Decision;
 use portcullis_sideband::{SidebandReply, SidebandRequest};
 use uuid::Uuid;
 
@@ -96,20 +96,12 @@ async fn read(body: Body) -> Result<Vec<u8>, ApiError> {
 
 /// One line a decision. The query stays out: it may hold what nobody should read in a log.
 fn log(id: &str, decision: &Decision, method: &str, path: &str, elapsed: Duration) {
-    let status = match &decision.outcome {
-        Outcome::Permit(_) => None,
-        Outcome::Deny(deny) => Some(deny.status),
-    };
     let path: String = path.chars().take(512).collect();
     tracing::info!(
         decision_id = id,
-        decision = if decision.is_permit() {
-            "permit"
-        } else {
-            "deny"
-        },
+        decision = decision.as_str(),
         reason = decision.reason.code.as_str(),
-        status,
+        status = decision.status(),
         service = decision.trace.service.as_deref(),
         operation = decision.trace.operation.as_deref(),
         method,

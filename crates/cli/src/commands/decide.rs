@@ -133,8 +133,8 @@ fn as_json(decision: &Decision) -> Value {
         Effect::Deny(deny) => Some(deny),
     };
     json!({
-        "decision": if decision.is_permit() { "permit" } else { "deny" },
-        "status": deny.map(|deny| deny.status),
+        "decision": decision.as_str(),
+        "status": decision.status(),
         "reason": decision.reason.code.as_str(),
         "message": decision.reason.message,
         "challenges": deny.into_iter().flat_map(Deny::www_authenticate).collect::<Vec<_>>(),
