@@ -15,6 +15,7 @@ const LEEWAY: f64 = 5.0;
 pub struct AccessToken<'token> {
     claims: &'token Map<String, Value>,
     profile: Profile,
+    now: u64,
 }
 
 impl<'token> AccessToken<'token> {
@@ -37,6 +38,7 @@ impl<'token> AccessToken<'token> {
         Ok(Self {
             claims,
             profile: issuer.profile,
+            now,
         })
     }
 
@@ -85,6 +87,25 @@ impl<'token> AccessToken<'token> {
             .get(self.profile.groups_claim())
             .and_then(Value::as_array);
         groups.is_some_and(|groups| groups.iter().any(|group| group == wanted))
+    }
+
+    /// The authentication context class, where the token names one (RFC 9068 section 2.2.1).
+    #[must_use]
+    pub fn acr(&self) -> Option<&'token str> {
+        self.claims.get("acr").and_then(Value::as_str)
+    }
+
+    /// How long ago the user authenticated, in whole seconds; `None` where the token does not say
+    /// or names a time that has not come yet (RFC 9470 section 5).
+    #[must_use]
+    pub fn seconds_since_authentication(&self) -> Option<u64> {
+        let age = seconds(self.now) - time(self.claims, "auth_time").ok()??;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the age is checked not to be negative, and a cast of a float saturates"
+        )]
+        (age >= -LEEWAY).then(|| age.max(0.0).ceil() as u64)
     }
 
     fn scope_claim(&self) -> Option<&'token Value> {
@@ -156,7 +177,7 @@ fn check_audience(subject: &Subject<'_>) -> Checked {
 
 fn check_expiry(subject: &Subject<'_>) -> Checked {
     let expires = time(subject.claims, "exp")?.ok_or(InvalidClaims::Missing { name: "exp" })?;
-    if subject.seconds() < expires + LEEWAY {
+    if seconds(subject.now) < expires + LEEWAY {
         Ok(())
     } else {
         Err(InvalidClaims::Expired)
@@ -164,7 +185,7 @@ fn check_expiry(subject: &Subject<'_>) -> Checked {
 }
 
 fn check_start(subject: &Subject<'_>) -> Checked {
-    let latest = subject.seconds() + LEEWAY;
+    let latest = seconds(subject.now) + LEEWAY;
     let issued = time(subject.claims, "iat")?;
     if issued.is_none() && subject.issuer.profile == Profile::Rfc9068 {
         return Err(InvalidClaims::Missing { name: "iat" });
@@ -223,14 +244,12 @@ fn check_bound(subject: &Subject<'_>) -> Checked {
     }
 }
 
-impl Subject<'_> {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a NumericDate may have a fraction; seconds fit 52 bits"
-    )]
-    fn seconds(&self) -> f64 {
-        self.now as f64
-    }
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a NumericDate may have a fraction; seconds fit 52 bits"
+)]
+fn seconds(unix: u64) -> f64 {
+    unix as f64
 }
 
 fn scope_claim(claims: &Map<String, Value>, profile: Profile) -> Option<&Value> {

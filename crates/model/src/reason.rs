@@ -97,6 +97,8 @@ reason_codes! {
     SenderConstraintUnmet = "sender_constraint_unmet",
     /// The token lacks a scope.
     InsufficientScope = "insufficient_scope",
+    /// The user did not authenticate as strongly or as recently as is asked for.
+    InsufficientUserAuthentication = "insufficient_user_authentication",
     /// The subject is in none of the groups.
     MissingGroup = "missing_group",
     /// The decision point could not be reached or gave no usable answer.

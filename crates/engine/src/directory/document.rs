@@ -77,7 +77,7 @@ pub(super) struct RulesDocument {
     #[serde(default, deserialize_with = "present")]
     pub(super) groups: Option<Spanned<AnyDocument>>,
     #[serde(default, deserialize_with = "present")]
-    pub(super) authentication: Option<Spanned<IgnoredAny>>,
+    pub(super) authentication: Option<Spanned<AuthenticationDocument>>,
     #[serde(default, deserialize_with = "present")]
     pub(super) sender_constraint: Option<Spanned<IgnoredAny>>,
 }
@@ -89,6 +89,15 @@ pub(super) struct AnyAllDocument {
     pub(super) any_of: Vec<String>,
     #[serde(default, deserialize_with = "list")]
     pub(super) all_of: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AuthenticationDocument {
+    #[serde(default, deserialize_with = "list")]
+    pub(super) acr_values: Vec<String>,
+    #[serde(default, deserialize_with = "present")]
+    pub(super) max_age: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -7,15 +7,15 @@ use portcullis_model::{BaseUrl, Method, PathPattern, Scheme};
 use serde_saphyr::Spanned;
 
 use super::document::{
-    AnyAllDocument, AnyDocument, AwsDocument, OperationDocument, RootDocument, RulesDocument,
-    ServiceDocument, TokenDocument, place,
+    AnyAllDocument, AnyDocument, AuthenticationDocument, AwsDocument, OperationDocument,
+    RootDocument, RulesDocument, ServiceDocument, TokenDocument, place,
 };
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::issuer::IssuerUrl;
 use crate::matching::OperationIndex;
 use crate::policy_set::{ApiService, Guard, Operation, TokenIssuer, Unmatched};
 use crate::profile::Profile;
-use crate::rules::{GroupRule, Rule, ScopeRule, is_scope_token};
+use crate::rules::{AuthenticationRule, GroupRule, Rule, ScopeRule, is_scope_token};
 
 /// Most methods and most path patterns of an operation (the reference's bounds).
 const MAX_METHODS: usize = 10;
@@ -366,15 +366,20 @@ impl<'a> ServiceReader<'a> {
     }
 
     fn rules(&mut self, document: &RulesDocument) -> Vec<Rule> {
-        if let Some(rule) = &document.authentication {
-            self.unsupported(rule, "authentication");
-        }
         if let Some(rule) = &document.sender_constraint {
             self.unsupported(rule, "sender_constraint");
         }
         let scopes = document.scopes.as_ref().and_then(|rule| self.scopes(rule));
         let groups = document.groups.as_ref().and_then(|rule| self.groups(rule));
-        scopes.into_iter().chain(groups).collect()
+        let authentication = document
+            .authentication
+            .as_ref()
+            .and_then(|rule| self.authentication(rule));
+        scopes
+            .into_iter()
+            .chain(groups)
+            .chain(authentication)
+            .collect()
     }
 
     fn scopes(&mut self, rule: &Spanned<AnyAllDocument>) -> Option<Rule> {
@@ -411,6 +416,34 @@ impl<'a> ServiceReader<'a> {
             return None;
         }
         Some(Rule::Groups(GroupRule::new(any_of.clone())))
+    }
+
+    fn authentication(&mut self, rule: &Spanned<AuthenticationDocument>) -> Option<Rule> {
+        let AuthenticationDocument {
+            acr_values,
+            max_age,
+        } = &rule.value;
+        if acr_values.is_empty() && max_age.is_none() {
+            self.problem(rule, "authentication needs acr_values or max_age");
+            return None;
+        }
+        if *max_age == Some(0) {
+            self.problem(rule, "max_age is a number of seconds greater than 0");
+            return None;
+        }
+        // Classes stand in one challenge parameter, separated by spaces (RFC 9470 section 3).
+        if let Some(wrong) = acr_values.iter().find(|acr| !is_scope_token(acr)) {
+            let message = format!(
+                "\"{}\" is not one acr value: no spaces, quotes or backslashes",
+                wrong.escape_debug()
+            );
+            self.problem(rule, message);
+            return None;
+        }
+        Some(Rule::Authentication(AuthenticationRule::new(
+            acr_values.clone(),
+            *max_age,
+        )))
     }
 
     /// A key of the format that this version cannot enforce is never ignored.

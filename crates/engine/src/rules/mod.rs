@@ -1,5 +1,6 @@
 //! The built-in rules of an operation, one file each.
 
+mod authentication;
 mod groups;
 mod scopes;
 
@@ -7,6 +8,7 @@ use std::borrow::Cow;
 
 use portcullis_model::{Challenge, ReasonCode};
 
+pub(crate) use authentication::AuthenticationRule;
 pub(crate) use groups::GroupRule;
 pub(crate) use scopes::{ScopeRule, is_scope_token};
 
@@ -19,6 +21,8 @@ pub(crate) enum Rule {
     Scopes(ScopeRule),
     /// Group membership.
     Groups(GroupRule),
+    /// How and how long ago the user authenticated.
+    Authentication(AuthenticationRule),
 }
 
 impl Rule {
@@ -27,6 +31,7 @@ impl Rule {
         match self {
             Self::Scopes(_) => "scopes",
             Self::Groups(_) => "groups",
+            Self::Authentication(_) => "authentication",
         }
     }
 
@@ -35,6 +40,7 @@ impl Rule {
         match self {
             Self::Scopes(rule) => rule.check(token),
             Self::Groups(rule) => rule.check(token),
+            Self::Authentication(rule) => rule.check(token),
         }
     }
 }

@@ -360,3 +360,62 @@ fn profiles_read_scopes_where_their_servers_put_them() {
         assert_eq!(code(&summary(&decision)), expected, "{profile} {changes}");
     }
 }
+
+#[test]
+fn step_up_names_what_would_do() {
+    let service = "
+name: Bank
+base_urls: [https://api.example.com]
+tokens: [{ issuer: https://idp.example.com/oauth2/default, audiences: [api://default] }]
+operations:
+  - { name: Strong, paths: [/strong], rules: { authentication: { acr_values: [mfa, hwk] } } }
+  - { name: Fresh, paths: [/fresh], rules: { authentication: { max_age: 300 } } }
+  - { name: Both, paths: [/both], rules: { authentication: { acr_values: [mfa], max_age: 300 } } }
+";
+    let issuer = Issuer::new("k1");
+    let (mfa, fresh) = (json!({ "acr": "mfa" }), json!({ "auth_time": NOW - 300 }));
+    let both = json!({ "acr": "mfa", "auth_time": NOW - 10 });
+    let denied = "401 insufficient_user_authentication";
+    for (path, changes, expected) in [
+        ("/strong", &mfa, "permit permitted"),
+        ("/strong", &json!({ "acr": "hwk" }), "permit permitted"),
+        ("/strong", &json!({ "acr": "pwd" }), denied),
+        ("/strong", &json!({ "acr": "mfa hwk" }), denied),
+        ("/strong", &json!({ "acr": ["mfa"] }), denied),
+        ("/strong", &json!({}), denied),
+        ("/fresh", &fresh, "permit permitted"),
+        ("/fresh", &json!({ "auth_time": NOW - 301 }), denied),
+        (
+            "/fresh",
+            &json!({ "auth_time": NOW + 5 }),
+            "permit permitted",
+        ),
+        ("/fresh", &json!({ "auth_time": NOW + 6 }), denied),
+        ("/fresh", &json!({ "auth_time": "now" }), denied),
+        ("/fresh", &json!({}), denied),
+        ("/both", &both, "permit permitted"),
+        ("/both", &mfa, denied),
+        ("/both", &fresh, denied),
+    ] {
+        let token = issuer.sign(&issuer.header(), &with(changes));
+        let bearer = format!("Bearer {token}");
+        let request = request(
+            "GET",
+            &format!("https://api.example.com{path}"),
+            &[("authorization", &bearer)],
+        );
+        let decision = decided(policy(service).decide(&request, &Keys::of(&[&issuer]), NOW));
+        assert_eq!(code(&summary(&decision)), expected, "{path} {changes}");
+        if path == "/both" && !decision.is_permit() {
+            let challenge = summary(&decision);
+            assert!(
+                challenge.ends_with("acr_values=\"mfa\", max_age=300"),
+                "{challenge}"
+            );
+            assert!(
+                challenge.contains("error=\"insufficient_user_authentication\""),
+                "{challenge}"
+            );
+        }
+    }
+}

@@ -39,7 +39,7 @@ operations:
     paths: [planets, '/a{b}', /ok]
     rules:
       scopes: { any_of: ['two words'] }
-      authentication: { max_age: 300 }
+      authentication: { max_age: 0 }
   - name: one
     paths: [/x]
     public: true
@@ -61,8 +61,8 @@ operations:
     services/a.yaml:8:14: method GET stands twice
     services/a.yaml:9:13: path "planets": a path pattern starts with "/"; it is relative to the base URL of its API service
     services/a.yaml:9:22: path "/a{b}": "{name}" takes a whole segment; write "\{" or "\}" for a brace that is meant as one
-    services/a.yaml:12:23: "authentication" is not supported by this version, so it cannot be enforced
     services/a.yaml:11:15: "two words" is not one scope: no spaces, quotes or backslashes (RFC 6749 section 3.3)
+    services/a.yaml:12:23: max_age is a number of seconds greater than 0
     services/a.yaml:13:11: operation "one" stands twice
     services/a.yaml:17:13: "policy" is not supported by this version, so it cannot be enforced
     services/a.yaml:15:13: a public operation cannot have rules: nobody would be asked for a token
@@ -120,6 +120,11 @@ fn an_empty_value_never_weakens_a_rule() {
         "    rules:\n      groups: { any_of: }\n",
         "    rules:\n      authentication:\n",
         "    rules:\n      sender_constraint:\n",
+        "    rules:\n      authentication: {}\n",
+        "    rules:\n      authentication: { acr_values: }\n",
+        "    rules:\n      authentication: { max_age: }\n",
+        "    rules:\n      authentication: { acr_values: ['a b'] }\n",
+        "    rules:\n      authentication: { max_age: -1 }\n",
         "    policy:\n",
         "    methods:\n",
         "    methods: []\n",
