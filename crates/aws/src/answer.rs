@@ -20,7 +20,9 @@
 use portcullis_model::{Decision, Outcome, RequestEdits};
 use serde::Serialize;
 
-use crate::context::{self, Context, Encoding, MAX_RESPONSE_BYTES, json_len};
+use crate::context::{
+    self, Context, Encoding, HeaderLeftOut, MAX_CONTEXT_KEY_CHARS, MAX_RESPONSE_BYTES, json_len,
+};
 use crate::dialect::Dialect;
 use crate::event::AuthorizerEvent;
 use crate::policy::{Effect, PolicyDocument};
@@ -115,8 +117,8 @@ pub fn answer(
         Outcome::Deny(_) => Effect::Deny,
     };
     Ok(match form {
-        Form::Simple => Answer::Simple(simple(decision)),
-        Form::Policy(encoding) => Answer::Policy(policy(event, decision, effect, encoding)),
+        Form::Simple => Answer::Simple(simple(decision)?),
+        Form::Policy(encoding) => Answer::Policy(policy(event, decision, effect, encoding)?),
     })
 }
 
@@ -135,6 +137,19 @@ pub enum AnswerError {
          statement out of the policy"
     )]
     BodyEdit,
+    /// The decision edits more headers than the context can carry.
+    #[error(
+        "the decision sets or removes headers that the answer has no room for: their names have at \
+         most {MAX_CONTEXT_KEY_CHARS} characters and differ in more than punctuation, and the whole \
+         answer has at most {MAX_RESPONSE_BYTES} bytes"
+    )]
+    HeaderEdits,
+}
+
+impl From<HeaderLeftOut> for AnswerError {
+    fn from(_: HeaderLeftOut) -> Self {
+        Self::HeaderEdits
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -174,7 +189,7 @@ fn policy(
     decision: &Decision,
     effect: Effect,
     encoding: Encoding,
-) -> PolicyResponse {
+) -> Result<PolicyResponse, AnswerError> {
     let arns = std::iter::once(event.arn()).chain(event.requested_arn());
     let mut response = PolicyResponse {
         principal_id: principal(decision).to_owned(),
@@ -182,11 +197,11 @@ fn policy(
         context: context::required(decision),
     };
     let room = MAX_RESPONSE_BYTES.saturating_sub(json_len(&response));
-    context::add_optional(&mut response.context, decision, encoding, room);
-    response
+    context::add_optional(&mut response.context, decision, encoding, room)?;
+    Ok(response)
 }
 
-fn simple(decision: &Decision) -> SimpleResponse {
+fn simple(decision: &Decision) -> Result<SimpleResponse, AnswerError> {
     let mut response = SimpleResponse {
         is_authorized: decision.is_permit(),
         context: context::required(decision),
@@ -195,8 +210,8 @@ fn simple(decision: &Decision) -> SimpleResponse {
         .context
         .insert("principalId".to_owned(), principal(decision).into());
     let room = MAX_RESPONSE_BYTES.saturating_sub(json_len(&response));
-    context::add_optional(&mut response.context, decision, Encoding::Native, room);
-    response
+    context::add_optional(&mut response.context, decision, Encoding::Native, room)?;
+    Ok(response)
 }
 
 /// The decision's principal if it can be passed on whole, as it is.

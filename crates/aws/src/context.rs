@@ -36,6 +36,9 @@ pub const MAX_CHALLENGE_BYTES: usize = 1024;
 const TRUNCATED: &str = "context_truncated";
 /// What the keys of edited headers start with, and so no other.
 const HEADER: &str = "header_";
+/// The id under which the decision point logged the decision, where it told one.
+const DECISION_ID: &str = "decision_id";
+const MAX_ID_BYTES: usize = 64;
 /// Keys that no member of a decision's context may take: those above, `principalId`, which API
 /// Gateway sets itself, and `claims`, which an HTTP API reserves.
 const RESERVED: [&str; 8] = [
@@ -71,6 +74,9 @@ pub(crate) fn required(decision: &Decision) -> Context {
     match decision.reuse {
         Reuse::ThisRequest => context.insert("cache".into(), "off".into()),
     };
+    if let Some(id) = decision.context.get(DECISION_ID).and_then(Value::as_str) {
+        context.insert(DECISION_ID.into(), printable(cut(id, MAX_ID_BYTES)).into());
+    }
     if let Outcome::Deny(deny) = &decision.outcome {
         let message = cut(&decision.reason.message, MAX_MESSAGE_BYTES);
         context.insert("status".into(), deny.status.into());
@@ -92,50 +98,56 @@ fn add_challenge(context: &mut Context, deny: &Deny) {
     }
 }
 
-/// Adds what a permit says beside that, as far as `room` bytes allow.
+/// Adds what a permit says beside that, as far as `room` bytes allow: the edited headers, all of
+/// them or none, then the members of the decision's context, as many as fit.
 pub(crate) fn add_optional(
     context: &mut Context,
     decision: &Decision,
     encoding: Encoding,
     room: usize,
-) {
+) -> Result<(), HeaderLeftOut> {
     let Outcome::Permit(edits) = &decision.outcome else {
-        return;
+        return Ok(());
     };
     let mut room = room.saturating_sub(TRUNCATED_BYTES);
-    let mut complete = true;
     let mut add = |key: Option<String>, value: Option<Value>| {
-        let added = match (key, value) {
-            (Some(key), Some(value)) => {
-                // Quotes, colon and comma around a key of plain characters.
-                let size = (key.len() + 4).saturating_add(json_len(&value));
-                let fits = size <= room && !context.contains_key(&key);
-                if fits {
-                    room -= size;
-                    context.insert(key, value);
-                }
-                fits
-            }
-            _ => false,
+        let (Some(key), Some(value)) = (key, value) else {
+            return false;
         };
-        complete &= added;
+        // Quotes, colon and comma around a key of plain characters.
+        let size = (key.len() + 4).saturating_add(json_len(&value));
+        let fits = size <= room && !context.contains_key(&key);
+        if fits {
+            room -= size;
+            context.insert(key, value);
+        }
+        fits
     };
     for edit in &edits.headers {
         let key = plain_key(&edit.name.to_ascii_lowercase());
         let value = printable(&edit.values.join(", "));
-        add(key.map(|key| format!("{HEADER}{key}")), Some(value.into()));
+        if !add(key.map(|key| format!("{HEADER}{key}")), Some(value.into())) {
+            return Err(HeaderLeftOut);
+        }
     }
+    let mut complete = true;
     for (name, value) in &decision.context {
-        if encoding == Encoding::Scalars && value.is_null() {
+        if name == DECISION_ID || (encoding == Encoding::Scalars && value.is_null()) {
             continue;
         }
         let key = plain_key(name).filter(|key| !is_reserved(key));
-        add(key, encode(value, encoding));
+        complete &= add(key, encode(value, encoding));
     }
     if !complete {
         context.insert(TRUNCATED.into(), true.into());
     }
+    Ok(())
 }
+
+/// A header that a permit sets or removes has no place in the context. A client can crowd headers
+/// out with headers of its own, so letting the request through without one is never right.
+#[derive(Debug)]
+pub(crate) struct HeaderLeftOut;
 
 fn is_reserved(key: &str) -> bool {
     RESERVED.contains(&key) || key.starts_with(HEADER)

@@ -92,8 +92,7 @@ impl Statement {
     }
 }
 
-/// The pattern that covers this ARN. Above [`MAX_RESOURCE_CHARS`], the end of its path, from a `/`
-/// on, becomes `*`.
+/// The pattern that covers this ARN. What lies beyond [`MAX_RESOURCE_CHARS`] becomes `*`.
 fn resource(arn: &MethodArn) -> String {
     let mut resource = format!(
         "arn:{}:execute-api:{}:{}:{}/",
@@ -122,12 +121,10 @@ fn resource(arn: &MethodArn) -> String {
     resource
 }
 
-/// Cuts behind the last `/` that leaves room for `*`. There is one behind the method: what stands
-/// before the path is bounded far below the limit (see [`MethodArn`]).
+/// Cuts as late as leaves room for `*`, so that the pattern covers as little else as it can. The
+/// cut lies in the path: what stands before it is bounded far below the limit (see [`MethodArn`]).
 fn collapse(resource: &mut String) {
-    let room = resource.as_bytes().get(..MAX_RESOURCE_CHARS - 1);
-    let slash = room.and_then(|room| room.iter().rposition(|byte| *byte == b'/'));
-    resource.truncate(slash.map_or(0, |slash| slash + 1));
+    resource.truncate(resource.floor_char_boundary(MAX_RESOURCE_CHARS - 1));
     resource.push('*');
 }
 

@@ -35,6 +35,12 @@ pub(crate) fn parse(
         Some(path) => Target::new(context, &arn, path, "requestContext.path")?,
         None => Target::new(context, &arn, event.required_text("path")?, "path")?,
     };
+    if target.contradicts(&arn) {
+        return Err(EventError::Disagreement {
+            one: "methodArn",
+            other: "requestContext.path",
+        });
+    }
     let entry = target.entry(context, &arn, ApiKind::Rest);
     let target = if options.strip_stage && holds_stage(sent, below, arn.stage()) {
         target.without_stage(arn.stage())

@@ -155,6 +155,20 @@ impl Target {
         agrees.then(|| path.as_str().to_owned())
     }
 
+    /// Whether the ARN plainly names another path than the URL. What is decided on is the URL, and
+    /// what is let through is the ARN, so nothing may be decided then.
+    pub(crate) fn contradicts(&self, arn: &MethodArn) -> bool {
+        let Route::Method { path, .. } = arn.route() else {
+            return false;
+        };
+        let Ok(url_path) = DecodedPath::parse(&self.path) else {
+            return false;
+        };
+        let comparable =
+            !path.contains(['{', '}']) && DecodedPath::parse(&escape_path(path)).is_ok();
+        comparable && self.path_of_arn(&url_path, arn).is_none()
+    }
+
     /// What follows the stage on the API's own endpoint.
     fn path_of_endpoint(&self, arn: &MethodArn) -> Option<String> {
         let path = DecodedPath::parse(&escape_path(self.endpoint_path(arn)?)).ok()?;

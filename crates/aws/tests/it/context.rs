@@ -1,7 +1,8 @@
 //! The context of answers: what is in it, how it is encoded, what is left out first.
 
 use portcullis_aws::{
-    AuthorizerEvent, HttpV2Form, MAX_CONTEXT_KEY_CHARS, MAX_MESSAGE_BYTES, MAX_RESPONSE_BYTES,
+    AnswerError, AuthorizerEvent, HttpV2Form, MAX_CONTEXT_KEY_CHARS, MAX_MESSAGE_BYTES,
+    MAX_RESPONSE_BYTES, answer,
 };
 use portcullis_model::{Decision, Deny, HeaderEdit, HeaderMap, Outcome, Reason, ReasonCode};
 use serde_json::{Map, Value, json};
@@ -134,14 +135,39 @@ fn edited_headers_can_be_mapped() {
     assert!(!context.contains_key("context_truncated"));
 }
 
+/// A client can add headers until others no longer fit; none of them may be left out then.
 #[test]
-fn a_header_edited_twice_under_one_key_says_so() {
-    let mut decision = permit();
-    edit(&mut decision, "X-User", &["alice"]);
-    edit(&mut decision, "x_user", &["bob"]);
-    let context = context(&rest(), &decision);
-    assert_eq!(context["header_x_user"], "alice");
-    assert_eq!(context["context_truncated"], true);
+fn a_permit_whose_headers_have_no_room_is_refused() {
+    let mut twice = permit();
+    edit(&mut twice, "X-User", &["alice"]);
+    edit(&mut twice, "x_user", &["bob"]);
+    let mut large = permit();
+    edit(&mut large, "x-roles", &[&"r".repeat(9000)]);
+    let mut long_name = permit();
+    edit(&mut long_name, &"x".repeat(65), &["1"]);
+    let mut crowded = permit();
+    for number in 0..300 {
+        edit(&mut crowded, &format!("pppppppppppppp{number:03}"), &[]);
+    }
+    edit(&mut crowded, "x-user", &[]);
+    for decision in [twice, large, long_name, crowded] {
+        for (event, form) in [(rest(), HttpV2Form::Iam), (http_v2(), HttpV2Form::Simple)] {
+            assert_eq!(
+                answer(&event, &decision, form),
+                Err(AnswerError::HeaderEdits)
+            );
+        }
+    }
+}
+
+#[test]
+fn the_id_of_the_decision_is_there_on_permit_and_deny() {
+    for mut decision in [permit(), deny(403)] {
+        decision
+            .context
+            .insert("decision_id".to_owned(), json!("4f6c"));
+        assert_eq!(context(&rest(), &decision)["decision_id"], "4f6c");
+    }
 }
 
 #[test]

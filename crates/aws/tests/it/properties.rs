@@ -141,7 +141,7 @@ proptest! {
                     prop_assert!(resource.chars().count() <= MAX_RESOURCE_CHARS);
                     if let Some(at) = resource.find('*') {
                         prop_assert_eq!(at, resource.len() - 1);
-                        prop_assert!(resource.ends_with("/*"));
+                        prop_assert!(at >= MAX_RESOURCE_CHARS - 4);
                         prop_assert!(event.arn().to_string().len() > MAX_RESOURCE_CHARS
                             || event.requested_arn().is_some_and(|arn| arn.to_string().len() > MAX_RESOURCE_CHARS));
                     }
@@ -189,7 +189,11 @@ proptest! {
         for event in events(&path) {
             let Ok(event) = parse(&event) else { continue };
             for form in [HttpV2Form::Iam, HttpV2Form::Simple] {
-                let answer = answer(&event, &decision, form).unwrap();
+                // Header edits that do not fit are refused, and nothing else is.
+                let Ok(answer) = answer(&event, &decision, form) else {
+                    prop_assert!(matches!(&decision.outcome, Outcome::Permit(edits) if !edits.headers.is_empty()));
+                    continue;
+                };
                 let json = serde_json::to_string(&answer).unwrap();
                 prop_assert!(json.len() <= MAX_RESPONSE_BYTES, "{}", json.len());
                 let json: Value = serde_json::from_str(&json).unwrap();

@@ -182,12 +182,21 @@ fn where_two_members_disagree_there_is_no_entry() {
     other_api["requestContext"]["apiId"] = json!("other");
     let mut other_stage = rest_event("prod", "/planets");
     other_stage["requestContext"]["stage"] = json!("dev");
+    for event in [other_api, other_stage] {
+        assert_eq!(entry_path(&event), None);
+    }
+    // What is decided on and what is let through would not be the same.
     let mut other_path = rest_event("prod", "/planets");
     other_path["requestContext"]["path"] = json!("/prod/moons");
     let mut root = rest_event("prod", "/");
     root["requestContext"]["path"] = json!("/prod/moons");
-    for event in [other_api, other_stage, other_path, root] {
-        assert_eq!(entry_path(&event), None);
+    let mut longer = rest_event("prod", "/planets");
+    longer["requestContext"]["path"] = json!("/prod/planets/moons");
+    for event in [other_path, root, longer] {
+        assert!(matches!(
+            parse(&event),
+            Err(EventError::Disagreement { .. })
+        ));
     }
     let mut other_method = rest_event("prod", "/planets");
     other_method["httpMethod"] = json!("DELETE");
