@@ -4,7 +4,8 @@
 //! Metadata comes from OpenID Connect Discovery 1.0 section 4 and, where that is not offered, from
 //! RFC 8414 section 3; its `issuer` must be the configured one, character by character. One fetch
 //! runs at a time for an issuer, and the cool-down between two begins before the first, so that a
-//! flood of tokens with made-up key ids costs an issuer one request every [`COOL_DOWN`].
+//! flood of tokens with made-up key ids costs an issuer one request every [`COOL_DOWN`]. A fetch
+//! goes on when its caller hangs up, or whoever keeps hanging up would keep the keys from all.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -23,6 +24,7 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 
 use crate::clock::Clock;
+use crate::http::is_loopback;
 
 /// Keys older than this are fetched again before they are used.
 pub const MAX_AGE: Duration = Duration::from_hours(1);
@@ -65,10 +67,16 @@ pub struct KeyStore {
 #[derive(Debug, Default)]
 struct Entry {
     held: ArcSwapOption<Held>,
-    /// When the last fetch began; held while one runs, so that there is one at a time.
-    last_attempt: Mutex<Option<Instant>>,
+    /// The last fetch; held while one runs, so that there is one at a time.
+    last_attempt: Arc<Mutex<Option<Attempt>>>,
     /// Until when old keys are used without asking again, after a fetch failed.
     lenient_until: SyncMutex<Option<Instant>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Attempt {
+    began: Instant,
+    ended: Instant,
 }
 
 struct Held {
@@ -131,7 +139,7 @@ impl KeyStore {
             return Err(KeyError::UnknownIssuer);
         };
         let asked = self.clock.monotonic();
-        let mut last_attempt = entry.last_attempt.lock().await;
+        let mut last_attempt = Arc::clone(&entry.last_attempt).lock_owned().await;
         let held = entry.held.load();
         if held.as_ref().is_some_and(|held| held.fetched >= asked) {
             return Ok(());
@@ -142,66 +150,28 @@ impl KeyStore {
         } else {
             COOL_DOWN_WITHOUT_KEYS
         };
-        if last_attempt.is_some_and(|last| now.saturating_duration_since(last) < cool_down) {
+        // Whoever waited for a fetch that failed does not try in turn, or the last would wait as
+        // many times as long as there are callers.
+        if last_attempt.is_some_and(|last| {
+            last.ended >= asked || now.saturating_duration_since(last.began) < cool_down
+        }) {
             return Err(KeyError::CoolingDown);
         }
-        *last_attempt = Some(now);
-        match self.fetch_keys(issuer).await {
-            Ok(keys) => {
-                let skipped = keys.skipped().len();
-                tracing::info!(
-                    issuer = issuer.as_str(),
-                    keys = keys.keys().len(),
-                    skipped,
-                    "fetched the keys of an issuer"
-                );
-                let fetched = self.clock.monotonic();
-                entry.held.store(Some(Arc::new(Held {
-                    keys: Arc::new(keys),
-                    fetched,
-                })));
-                Ok(())
+        *last_attempt = Some(Attempt {
+            began: now,
+            ended: now,
+        });
+        let (fetch, clock) = (Arc::clone(&self.fetch), Arc::clone(&self.clock));
+        let (issuer, entry) = (issuer.clone(), Arc::clone(entry));
+        let attempt = tokio::spawn(async move {
+            let fetched = fetch_keys(&*fetch, &issuer).await;
+            let now = clock.monotonic();
+            if let Some(attempt) = last_attempt.as_mut() {
+                attempt.ended = now;
             }
-            Err(error) => {
-                tracing::warn!(issuer = issuer.as_str(), %error, "fetching the keys of an issuer failed");
-                if let Ok(mut until) = entry.lenient_until.lock() {
-                    *until = Some(self.clock.monotonic() + COOL_DOWN);
-                }
-                Err(error)
-            }
-        }
-    }
-
-    async fn fetch_keys(&self, issuer: &IssuerUrl) -> Result<Jwks, KeyError> {
-        let metadata = self.discover(issuer).await?;
-        check_fetchable(&metadata.jwks_uri)?;
-        let document = self
-            .fetch
-            .get(&metadata.jwks_uri, MAX_DOCUMENT_BYTES)
-            .await?;
-        Jwks::from_json(&document, SymmetricKeys::Refuse, &AwsLc)
-            .map_err(|error| KeyError::Jwks(error.to_string()))
-    }
-
-    async fn discover(&self, issuer: &IssuerUrl) -> Result<Metadata, KeyError> {
-        let [openid, oauth] = metadata_urls(issuer);
-        let document = match self.fetch.get(&openid, MAX_DOCUMENT_BYTES).await {
-            Ok(document) => document,
-            // The second place is asked only where the first has nothing; its error is the one
-            // that most users can act on, as nearly every server has an OpenID document.
-            Err(first) => self
-                .fetch
-                .get(&oauth, MAX_DOCUMENT_BYTES)
-                .await
-                .map_err(|_| first)?,
-        };
-        let metadata: Metadata = serde_json::from_slice(&document)
-            .map_err(|error| KeyError::Metadata(error.to_string()))?;
-        if metadata.issuer == issuer.as_str() {
-            Ok(metadata)
-        } else {
-            Err(KeyError::OtherIssuer)
-        }
+            entry.take(fetched, &issuer, now)
+        });
+        attempt.await.unwrap_or(Err(KeyError::Interrupted))
     }
 }
 
@@ -217,10 +187,70 @@ impl KeySource for KeyStore {
 }
 
 impl Entry {
+    /// Keeps keys that were fetched at that moment, or what held until then.
+    fn take(
+        &self,
+        fetched: Result<Jwks, KeyError>,
+        issuer: &IssuerUrl,
+        now: Instant,
+    ) -> Result<(), KeyError> {
+        match fetched {
+            Ok(keys) => {
+                let skipped = keys.skipped().len();
+                tracing::info!(
+                    issuer = issuer.as_str(),
+                    keys = keys.keys().len(),
+                    skipped,
+                    "fetched the keys of an issuer"
+                );
+                self.held.store(Some(Arc::new(Held {
+                    keys: Arc::new(keys),
+                    fetched: now,
+                })));
+                Ok(())
+            }
+            Err(error) => {
+                tracing::warn!(issuer = issuer.as_str(), %error, "fetching the keys of an issuer failed");
+                if let Ok(mut until) = self.lenient_until.lock() {
+                    *until = Some(now + COOL_DOWN);
+                }
+                Err(error)
+            }
+        }
+    }
+
     fn is_lenient(&self, now: Instant) -> bool {
         self.lenient_until
             .lock()
             .is_ok_and(|until| until.is_some_and(|until| now < until))
+    }
+}
+
+async fn fetch_keys(fetch: &dyn Fetch, issuer: &IssuerUrl) -> Result<Jwks, KeyError> {
+    let metadata = discover(fetch, issuer).await?;
+    check_fetchable(&metadata.jwks_uri, issuer)?;
+    let document = fetch.get(&metadata.jwks_uri, MAX_DOCUMENT_BYTES).await?;
+    Jwks::from_json(&document, SymmetricKeys::Refuse, &AwsLc)
+        .map_err(|error| KeyError::Jwks(error.to_string()))
+}
+
+async fn discover(fetch: &dyn Fetch, issuer: &IssuerUrl) -> Result<Metadata, KeyError> {
+    let [openid, oauth] = metadata_urls(issuer);
+    let document = match fetch.get(&openid, MAX_DOCUMENT_BYTES).await {
+        Ok(document) => document,
+        // The second place is asked only where the first has nothing; its error is the one
+        // that most users can act on, as nearly every server has an OpenID document.
+        Err(first) => fetch
+            .get(&oauth, MAX_DOCUMENT_BYTES)
+            .await
+            .map_err(|_| first)?,
+    };
+    let metadata: Metadata =
+        serde_json::from_slice(&document).map_err(|error| KeyError::Metadata(error.to_string()))?;
+    if metadata.issuer == issuer.as_str() {
+        Ok(metadata)
+    } else {
+        Err(KeyError::OtherIssuer)
     }
 }
 
@@ -246,11 +276,13 @@ fn metadata_urls(issuer: &IssuerUrl) -> [String; 2] {
     ]
 }
 
-/// `https`, or `http` on loopback.
-fn check_fetchable(url: &str) -> Result<(), KeyError> {
+/// `https`, or `http` on loopback where the issuer itself is there: an issuer elsewhere has no say
+/// in what is asked of this machine.
+fn check_fetchable(url: &str, issuer: &IssuerUrl) -> Result<(), KeyError> {
     let parsed = RequestUrl::parse(url).map_err(|_| KeyError::JwksUri)?;
-    let loopback = matches!(parsed.host(), "localhost" | "127.0.0.1" | "[::1]");
-    if parsed.scheme() == Scheme::Https || loopback {
+    let issuer = RequestUrl::parse(issuer.as_str()).map_err(|_| KeyError::JwksUri)?;
+    let local = is_loopback(issuer.host()) && is_loopback(parsed.host());
+    if parsed.scheme() == Scheme::Https || local {
         Ok(())
     } else {
         Err(KeyError::JwksUri)
@@ -266,6 +298,9 @@ pub enum KeyError {
     /// The last fetch is too recent.
     #[error("the last attempt was less than {} s ago", COOL_DOWN.as_secs())]
     CoolingDown,
+    /// The process is about to end.
+    #[error("the fetch was broken off")]
+    Interrupted,
     /// A document could not be had.
     #[error(transparent)]
     Fetch(#[from] FetchError),

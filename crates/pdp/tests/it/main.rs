@@ -1,10 +1,16 @@
 //! The decision points that ask others, over real sockets on loopback: connections, retries, time
-//! budgets, throttling, TLS, and every answer that must not become a permit.
+//! budgets, throttling, TLS, and every answer that must not become a permit. And the keys of token
+//! issuers: where they come from, how long they are used.
 #![expect(clippy::unwrap_used, reason = "test support: a surprise ends the test")]
 
 mod answers;
+mod discovery;
 mod fake_clock;
+mod fake_web;
+mod freshness;
 mod http_client;
+mod key_endpoints;
+mod local;
 mod logging;
 mod retries;
 mod service;

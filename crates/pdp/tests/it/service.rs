@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
@@ -18,6 +19,8 @@ pub(crate) enum Act {
     Close,
     /// Says nothing until the client gives up.
     Hang,
+    /// Writes these bytes and then one after the other without an end.
+    Drip(Vec<u8>),
 }
 
 /// A request that came.
@@ -152,6 +155,14 @@ fn converse(mut stream: impl Read + Write, script: &Script, seen: &Mutex<Vec<See
             Act::Close => return,
             Act::Hang => {
                 let _ = stream.read(&mut [0]);
+                return;
+            }
+            Act::Drip(beginning) => {
+                let mut written = stream.write_all(&beginning);
+                while written.is_ok() {
+                    thread::sleep(Duration::from_millis(10));
+                    written = stream.write_all(b"x").and_then(|()| stream.flush());
+                }
                 return;
             }
         }
