@@ -78,9 +78,6 @@ impl SidebandClient {
     }
 
     async fn decide(&self, request: &ApiRequest) -> Result<Decision, Unavailable> {
-        if let Some(retry_after) = self.remaining_pause() {
-            return Err(Unavailable::Throttled { retry_after });
-        }
         let deadline = self.clock.monotonic() + self.settings.timeout;
         let sent = SidebandRequest::from_api_request(request);
         let body: Bytes = serde_json::to_vec(&sent)
@@ -90,6 +87,10 @@ impl SidebandClient {
             .into();
         let mut retries = 0;
         loop {
+            // Looked at before each retry too: another decision may have met a 429 meanwhile.
+            if let Some(retry_after) = self.remaining_pause() {
+                return Err(Unavailable::Throttled { retry_after });
+            }
             let outcome = self.exchange(body.clone(), deadline).await;
             let error = match outcome {
                 Ok(response) if response.status < 500 => return self.read(&response, &sent),
@@ -166,7 +167,7 @@ impl SidebandClient {
         }
     }
 
-    /// Opens the breaker for as long as the service asks.
+    /// Opens the breaker for as long as the service asks, and for no less than it asked before.
     fn pause(&self, response: &HttpResponse) -> Duration {
         let named = response
             .headers
@@ -177,7 +178,7 @@ impl SidebandClient {
             .unwrap_or(DEFAULT_PAUSE)
             .min(MAX_PAUSE);
         if let Ok(mut quiet_until) = self.quiet_until.lock() {
-            *quiet_until = Some(self.clock.monotonic() + pause);
+            *quiet_until = (*quiet_until).max(Some(self.clock.monotonic() + pause));
         }
         pause
     }

@@ -8,6 +8,7 @@ mod discovery;
 mod fake_clock;
 mod fake_web;
 mod freshness;
+mod hostile_service;
 mod http_client;
 mod key_endpoints;
 mod local;

@@ -1,11 +1,14 @@
 //! 429: nothing is sent until the time that the service asked for is over.
 
-use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
+use portcullis_model::Decision;
 use portcullis_pdp::Unavailable;
 use portcullis_pdp::http::TlsRoots;
 use portcullis_pdp::sideband::SidebandClient;
+use tokio::task::JoinHandle;
 
 use crate::fake_clock::{FakeClock, START};
 use crate::service::{Act, Service, ok, response};
@@ -73,4 +76,62 @@ async fn the_pause_belongs_to_one_client() {
     decide(&throttled_client).await.unwrap_err();
     assert!(decide(&other).await.unwrap().is_permit());
     assert_eq!(decide(&throttled_client).await.unwrap_err(), throttled(7));
+}
+
+/// A service that holds its first answer back until it is told to give it.
+fn holding_back(first: Act, others: &'static str) -> (Service, Sender<()>) {
+    let (go_on, held) = channel();
+    let (first, held) = (Mutex::new(Some(first)), Mutex::new(held));
+    let service = Service::start(move |index, _| match index {
+        0 => {
+            held.lock().unwrap().recv().unwrap();
+            first.lock().unwrap().take().unwrap()
+        }
+        _ => Act::Answer(response(429, others, "")),
+    });
+    (service, go_on)
+}
+
+/// A decision that the service has seen and not answered.
+async fn under_way(
+    client: &Arc<SidebandClient>,
+    service: &Service,
+) -> JoinHandle<Result<Decision, Unavailable>> {
+    let client = Arc::clone(client);
+    let decision = tokio::spawn(async move { decide(&client).await });
+    while service.seen().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    decision
+}
+
+#[tokio::test]
+async fn a_retry_waits_for_nobody_and_is_not_sent_into_a_pause() {
+    let (service, go_on) = holding_back(Act::Answer(response(503, "", "")), "retry-after: 30\r\n");
+    let mut settings = settings(&service.url());
+    settings.max_retries = 5;
+    let clock = Arc::new(FakeClock::new());
+    let client = Arc::new(client_with(settings, &TlsRoots::public(), clock));
+    let first = under_way(&client, &service).await;
+    assert_eq!(decide(&client).await.unwrap_err(), throttled(30));
+    go_on.send(()).unwrap();
+    assert_eq!(first.await.unwrap().unwrap_err(), throttled(30));
+    assert_eq!(service.seen().len(), 2, "the retry was sent");
+}
+
+#[tokio::test]
+async fn a_shorter_pause_does_not_end_a_longer_one() {
+    let (service, go_on) = holding_back(
+        Act::Answer(response(429, "retry-after: 0\r\n", "")),
+        "retry-after: 30\r\n",
+    );
+    let clock = Arc::new(FakeClock::new());
+    let client = client_with(settings(&service.url()), &TlsRoots::public(), clock);
+    let client = Arc::new(client);
+    let first = under_way(&client, &service).await;
+    assert_eq!(decide(&client).await.unwrap_err(), throttled(30));
+    go_on.send(()).unwrap();
+    first.await.unwrap().unwrap_err();
+    assert_eq!(decide(&client).await.unwrap_err(), throttled(30));
+    assert_eq!(service.seen().len(), 2);
 }
