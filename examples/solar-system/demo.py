@@ -25,8 +25,10 @@ def main():
     parser.add_argument("--once", action="store_true", help="end after the table; status 0 if every cell is right")
     once = parser.parse_args().once or os.environ.get("ONCE", "") not in ("", "0")
 
-    # Being told to end is the same as Ctrl-C: what was started is stopped first.
+    # Being told to end is the same as Ctrl-C: what was started is stopped first. A shell that starts
+    # this in the background tells it to ignore Ctrl-C, so that is set here too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="portcullis-demo-") as directory:
         system = None
         try:

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use lambda_runtime::Diagnostic;
 use portcullis_aws::{Answer, AnswerError, AuthorizerEvent, Dialect, EventError, answer};
@@ -16,7 +17,7 @@ use portcullis_pdp::sideband::{
 };
 use portcullis_pdp::{DecisionPoint, Unavailable};
 use serde_json::value::RawValue;
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 
 use crate::environment::Environment;
 use crate::metrics::{Metrics, Observation};
@@ -28,11 +29,22 @@ pub struct Authorizer {
     settings: Settings,
     environment: Environment,
     http: Arc<HttpClient>,
-    point: OnceCell<SidebandClient>,
+    client: Mutex<Option<Connected>>,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
     warm: AtomicBool,
 }
+
+/// A client with the credential that was current when it was made.
+#[derive(Clone)]
+struct Connected {
+    client: Arc<SidebandClient>,
+    since: Instant,
+}
+
+/// A credential that is kept elsewhere and is no longer accepted is read again, but not more often
+/// than this.
+const SHORTEST_CREDENTIAL_AGE: Duration = Duration::from_secs(10);
 
 impl Authorizer {
     /// An authorizer with those settings. Makes no request: that would delay the first event.
@@ -48,19 +60,18 @@ impl Authorizer {
                 .value("AWS_LAMBDA_FUNCTION_NAME")
                 .unwrap_or("portcullis"),
         );
-        let authorizer = Self {
+        let mut authorizer = Self {
             settings,
             environment,
             http: Arc::new(http),
-            point: OnceCell::new(),
+            client: Mutex::new(None),
             clock,
             metrics,
             warm: AtomicBool::new(false),
         };
         if let Secret::Value(credential) = &authorizer.settings.credential {
-            let point = authorizer.sideband(credential.clone())?;
-            // INVARIANT: the cell is new, so this cannot fail.
-            let _ = authorizer.point.set(point);
+            let connected = authorizer.sideband(credential.clone())?;
+            *authorizer.client.get_mut() = Some(connected);
         }
         Ok(authorizer)
     }
@@ -78,6 +89,13 @@ impl Authorizer {
             Ok(answer) if answer.is_allow() => "permit",
             Ok(Answer::Unauthorized) => "unauthorized",
             Ok(_) => "deny",
+            // Anyone can send such requests, so they must not look like a failure of ours.
+            Err(Failure::Event(
+                error @ (EventError::Header(_) | EventError::Url(_) | EventError::Method(_)),
+            )) => {
+                tracing::warn!(requestId = request_id, %error, "a request that cannot be decided on");
+                "bad_request"
+            }
             Err(error) => {
                 tracing::error!(requestId = request_id, %error, "the event could not be answered");
                 "error"
@@ -109,16 +127,16 @@ impl Authorizer {
             }
             Err(error) => return Err(Failure::Unavailable(error)),
         };
+        let answer = answer(event, &decision, self.settings.http_response)?;
         log(&decision, request, event.dialect(), request_id);
-        Ok(answer(event, &decision, self.settings.http_response)?)
+        Ok(answer)
     }
 
     async fn decide(&self, request: &ApiRequest) -> Result<Decision, Unavailable> {
         if let Some(refused) = screen(request) {
             return Ok(refused);
         }
-        let point = self.point.get_or_try_init(|| self.connect()).await?;
-        let decision = point.decide(request).await?;
+        let decision = self.ask(request).await?;
         match &decision.outcome {
             // A decision point that denies with a server error says that it could not decide.
             Outcome::Deny(deny) if deny.status >= 500 => Err(Unavailable::Status {
@@ -129,8 +147,38 @@ impl Authorizer {
         }
     }
 
+    /// Asks the service; where it no longer accepts a credential that is kept elsewhere, once more
+    /// with the one that is there now.
+    async fn ask(&self, request: &ApiRequest) -> Result<Decision, Unavailable> {
+        let connected = self.connected().await?;
+        let outcome = connected.client.decide(request).await;
+        let refused = matches!(outcome, Err(Unavailable::Status { status: 401, .. }));
+        let age = self
+            .clock
+            .monotonic()
+            .saturating_duration_since(connected.since);
+        let may_be_old =
+            matches!(self.settings.credential, Secret::Arn(_)) && age >= SHORTEST_CREDENTIAL_AGE;
+        if !(refused && may_be_old) {
+            return outcome;
+        }
+        tracing::warn!("the gateway credential is no longer accepted; it is read again");
+        *self.client.lock().await = None;
+        self.connected().await?.client.decide(request).await
+    }
+
+    async fn connected(&self) -> Result<Connected, Unavailable> {
+        let mut client = self.client.lock().await;
+        if let Some(connected) = &*client {
+            return Ok(connected.clone());
+        }
+        let connected = self.connect().await?;
+        *client = Some(connected.clone());
+        Ok(connected)
+    }
+
     /// Reads the credential from where it is kept. A failure is tried again at the next event.
-    async fn connect(&self) -> Result<SidebandClient, Unavailable> {
+    async fn connect(&self) -> Result<Connected, Unavailable> {
         let network = |cause: String| Unavailable::Network { cause };
         let credential = match &self.settings.credential {
             Secret::Value(credential) => credential.clone(),
@@ -144,7 +192,7 @@ impl Authorizer {
             .map_err(|error| network(error.to_string()))
     }
 
-    fn sideband(&self, credential: GatewayCredential) -> Result<SidebandClient, Failure> {
+    fn sideband(&self, credential: GatewayCredential) -> Result<Connected, Failure> {
         let settings = &self.settings;
         let from_credential = || {
             let url = service_url_from_credential(credential.expose())?;
@@ -161,8 +209,12 @@ impl Authorizer {
             timeout: settings.timeout,
             debug: settings.debug,
         };
-        SidebandClient::new(sideband, Arc::clone(&self.http), Arc::clone(&self.clock))
-            .map_err(|error| Failure::Start(error.to_string()))
+        let client = SidebandClient::new(sideband, Arc::clone(&self.http), Arc::clone(&self.clock))
+            .map_err(|error| Failure::Start(error.to_string()))?;
+        Ok(Connected {
+            client: Arc::new(client),
+            since: self.clock.monotonic(),
+        })
     }
 }
 

@@ -12,7 +12,7 @@ use serde_json::json;
 /// What is known about a decision once it was answered.
 #[derive(Debug, Clone, Copy)]
 pub struct Observation {
-    /// `permit`, `deny`, `unauthorized` or `error`.
+    /// `permit`, `deny`, `unauthorized`, `bad_request` or `error`.
     pub decision: &'static str,
     /// The dialect of the event; `None` where it was none.
     pub dialect: Option<Dialect>,

@@ -98,7 +98,11 @@ pub(crate) async fn read(
         .secret
         .or(answer.parameter.map(|parameter| parameter.value))
         .ok_or(SecretError::Answer)?;
-    GatewayCredential::parse(secret.trim()).map_err(|_| SecretError::Credential)
+    let secret = secret.trim();
+    if secret.starts_with('{') {
+        return Err(SecretError::Json);
+    }
+    GatewayCredential::parse(secret).map_err(|_| SecretError::Credential)
 }
 
 /// Why a secret could not be read.
@@ -122,6 +126,9 @@ pub(crate) enum SecretError {
     /// The answer is not what the extension documents.
     #[error("the Parameters and Secrets extension answered without a secret")]
     Answer,
+    /// The secret is a JSON object, as the console of Secrets Manager makes them.
+    #[error("the secret is a JSON object: store the gateway credential itself, as plain text")]
+    Json,
     /// The secret cannot be sent in a header.
     #[error("the secret is no gateway credential: expected visible ASCII characters")]
     Credential,

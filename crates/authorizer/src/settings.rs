@@ -16,6 +16,20 @@ use crate::environment::Environment;
 /// The shortest and longest `PORTCULLIS_TIMEOUT`. API Gateway waits 10 s for an authorizer of an
 /// HTTP API and never longer than 29 s.
 const TIMEOUT_BOUNDS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(29));
+/// Longest name of a header that carries a credential.
+const MAX_HEADER_NAME_BYTES: usize = 64;
+/// Headers that the call has already.
+const TAKEN_HEADERS: [&str; 9] = [
+    "accept",
+    "connection",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "te",
+    "transfer-encoding",
+    "user-agent",
+];
 /// The most `MAX_RETRIES`.
 const MOST_RETRIES: u32 = 10;
 
@@ -119,9 +133,10 @@ impl LogLevel {
 }
 
 /// The variables that choose a decision point, with the decision point that each stands for.
-const CHOOSERS: [(&str, &str); 6] = [
+const CHOOSERS: [(&str, &str); 7] = [
     ("SERVICE_URL", "sideband"),
     ("SECRET_HEADER_VALUE", "sideband"),
+    ("SECRET_HEADER_VALUE_ARN", "sideband"),
     ("ACP_ISSUER_URL", "cloudentity"),
     ("AUTHZEN_PDP_URL", "authzen"),
     ("PORTCULLIS_BUNDLE", "bundle"),
@@ -178,9 +193,8 @@ impl Reader<'_> {
             (None, Some(arn)) if crate::secret::is_secret_arn(arn) => {
                 Ok(Secret::Arn(arn.to_owned()))
             }
-            (None, Some(arn)) => Err(InvalidSetting::new(
+            (None, Some(_)) => Err(InvalidSetting::secret(
                 arn_name,
-                arn,
                 "the ARN of a Secrets Manager secret or an SSM parameter",
             )),
             (None, None) => Err(InvalidSetting::missing(
@@ -199,7 +213,7 @@ impl Reader<'_> {
         match (self.0.value(name), derived, credential) {
             (Some(url), _, _) => ServiceUrl::parse(url)
                 .map(Some)
-                .map_err(|error| InvalidSetting::new(name, url, &error.to_string())),
+                .map_err(|error| InvalidSetting::new(name, shown(url), &error.to_string())),
             (None, Some(url), _) => ServiceUrl::parse(&url).map(Some).map_err(|error| {
                 InvalidSetting::secret(
                     "SECRET_HEADER_VALUE",
@@ -214,15 +228,25 @@ impl Reader<'_> {
         }
     }
 
+    /// What stands here may be the secret itself, swapped by mistake, so it is not shown.
     fn credential_header(&self) -> Result<String, InvalidSetting> {
         let name = "SECRET_HEADER_NAME";
         let header = self.0.value(name).unwrap_or("CLIENT-TOKEN");
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        if header.bytes().all(plain) {
-            Ok(header.to_owned())
-        } else {
-            Err(InvalidSetting::new(name, header, "the name of a header"))
+        if header.len() > MAX_HEADER_NAME_BYTES || !header.bytes().all(plain) {
+            return Err(InvalidSetting::secret(name, "the name of a header"));
         }
+        if TAKEN_HEADERS
+            .iter()
+            .any(|taken| header.eq_ignore_ascii_case(taken))
+        {
+            return Err(InvalidSetting::new(
+                name,
+                header,
+                "a header that the call does not use itself",
+            ));
+        }
+        Ok(header.to_owned())
     }
 
     fn max_retries(&self) -> Result<u32, InvalidSetting> {
@@ -276,9 +300,11 @@ impl Reader<'_> {
         let Some(text) = self.0.value(name) else {
             return Ok(None);
         };
-        Origin::parse(text)
-            .map(Some)
-            .map_err(|error| InvalidSetting::new(name, text, &error.to_string()))
+        Origin::parse(text).map(Some).map_err(|error| {
+            let error = error.to_string();
+            let expected = error.strip_prefix("expected ").unwrap_or(&error);
+            InvalidSetting::new(name, shown(text), expected)
+        })
     }
 
     fn log_level(&self) -> Result<LogLevel, InvalidSetting> {
@@ -320,6 +346,17 @@ impl Reader<'_> {
         };
         found.ok_or_else(|| InvalidSetting::new(name, text, &words()))
     }
+}
+
+/// The part of a URL that is never a secret: neither user information nor path nor query.
+fn shown(url: &str) -> &str {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if authority.contains('@') || scheme.is_empty() {
+        return "[redacted]";
+    }
+    url.get(..scheme.len() + 3 + authority.len())
+        .unwrap_or("[redacted]")
 }
 
 /// `2s` or `500ms`.

@@ -40,6 +40,7 @@ impl ApiRequest {
     pub fn authorization(&self) -> Result<Option<&str>, AmbiguousAuthorization> {
         let mut values = self.headers.values("authorization");
         match (values.next(), values.next()) {
+            (Some(value), None) if is_joined(value) => Err(AmbiguousAuthorization::Repeated),
             (Some(value), None) if value.len() > MAX_TOKEN_BYTES => {
                 Err(AmbiguousAuthorization::TooLong)
             }
@@ -47,6 +48,17 @@ impl ApiRequest {
             (_, Some(_)) => Err(AmbiguousAuthorization::Repeated),
         }
     }
+}
+
+/// Whether a value of a scheme whose credentials never hold a comma does: API Gateway joins the
+/// fields of a repeated header with commas in events of HTTP APIs.
+fn is_joined(value: &str) -> bool {
+    let scheme = value.split(' ').next().unwrap_or(value);
+    let without_commas = ["bearer", "dpop", "basic"];
+    value.contains(',')
+        && without_commas
+            .iter()
+            .any(|known| scheme.eq_ignore_ascii_case(known))
 }
 
 /// An `Authorization` header that no decision point should see.
@@ -165,6 +177,20 @@ mod tests {
             request(&["Bearer a", "Bearer a"]).authorization(),
             Err(AmbiguousAuthorization::Repeated)
         );
+        for joined in [
+            "Bearer a,Bearer b",
+            "bearer a, b",
+            "DPoP a,",
+            "Basic a,Bearer b",
+        ] {
+            assert_eq!(
+                request(&[joined]).authorization(),
+                Err(AmbiguousAuthorization::Repeated),
+                "{joined}"
+            );
+        }
+        let digest = "Digest username=\"a\", realm=\"b\"";
+        assert_eq!(request(&[digest]).authorization(), Ok(Some(digest)));
         let long = "x".repeat(MAX_TOKEN_BYTES + 1);
         assert_eq!(
             request(&[&long]).authorization(),

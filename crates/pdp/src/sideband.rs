@@ -1,8 +1,8 @@
 //! The decision point behind the sideband protocol: PingOne Authorize, PingAuthorize, or
 //! `portcullis serve`.
 //!
-//! One budget of time covers a decision with all its retries. Network errors and 5xx are tried
-//! again; every other status and every unreadable answer is final, because asking again would not
+//! One budget of time covers a decision with all its retries. Silence, network errors and 5xx are
+//! tried again; every other status and every unreadable answer is final, because asking again would not
 //! change it. After 429 nothing is sent until the time that the service asked for is over.
 
 mod credential;
@@ -26,6 +26,8 @@ pub use self::service_url::{InvalidServiceUrl, ServiceUrl};
 const MAX_PAUSE: Duration = Duration::from_mins(1);
 /// The pause after a 429 that names none.
 const DEFAULT_PAUSE: Duration = Duration::from_secs(1);
+/// No attempt gets less than this, as long as the budget has it.
+const SHORTEST_ATTEMPT: Duration = Duration::from_millis(250);
 /// The pause before the first retry, doubled at each further one and shortened by chance.
 const FIRST_BACK_OFF: Duration = Duration::from_millis(50);
 /// The member of the context that names the decision in the log of the decision point.
@@ -91,11 +93,12 @@ impl SidebandClient {
             if let Some(retry_after) = self.remaining_pause() {
                 return Err(Unavailable::Throttled { retry_after });
             }
-            let outcome = self.exchange(body.clone(), deadline).await;
+            let time = self.share(deadline, self.settings.max_retries.saturating_sub(retries));
+            let outcome = self.exchange(body.clone(), time).await;
             let error = match outcome {
                 Ok(response) if response.status < 500 => return self.read(&response, &sent),
                 Ok(response) => status_error(&response),
-                Err(error @ Unavailable::Network { .. }) => error,
+                Err(error @ (Unavailable::Network { .. } | Unavailable::Timeout { .. })) => error,
                 Err(error) => return Err(error),
             };
             let pause = back_off(retries);
@@ -109,14 +112,22 @@ impl SidebandClient {
         }
     }
 
-    async fn exchange(&self, body: Bytes, deadline: Instant) -> Result<HttpResponse, Unavailable> {
+    /// How long one attempt may take: an equal share of what is left for it and for the retries
+    /// behind it, so that a connection that says nothing any more does not use up all of it.
+    fn share(&self, deadline: Instant, retries_left: u32) -> Duration {
+        let left = deadline.saturating_duration_since(self.clock.monotonic());
+        (left / retries_left.saturating_add(1))
+            .max(SHORTEST_ATTEMPT)
+            .min(left)
+    }
+
+    async fn exchange(&self, body: Bytes, time: Duration) -> Result<HttpResponse, Unavailable> {
         let bytes_sent = body.len();
         let started = self.clock.monotonic();
-        let left = deadline.saturating_duration_since(started);
         let request = self.request(body).map_err(|error| Unavailable::Network {
             cause: error.to_string(),
         })?;
-        let outcome = self.http.send(request, left, MAX_REPLY_BYTES).await;
+        let outcome = self.http.send(request, time, MAX_REPLY_BYTES).await;
         if self.settings.debug {
             let elapsed = self.clock.monotonic().saturating_duration_since(started);
             self.log(&outcome, bytes_sent, elapsed);
@@ -226,8 +237,9 @@ fn back_off(retries: u32) -> Duration {
 
 /// `Retry-After`: seconds or a date (RFC 9110 section 10.2.3).
 fn retry_after(value: &str, now: u64) -> Option<Duration> {
-    if let Ok(seconds) = value.trim().parse() {
-        return Some(Duration::from_secs(seconds));
+    let digits = value.trim();
+    if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(Duration::from_secs(digits.parse().unwrap_or(u64::MAX)));
     }
     let date = httpdate::parse_http_date(value).ok()?;
     let seconds = date.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs();

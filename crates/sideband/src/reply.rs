@@ -153,6 +153,16 @@ impl SidebandReply {
                 member: "source_ip",
             });
         }
+        if self.source_port != sent.source_port {
+            return Err(BadAnswer::OtherRequest {
+                member: "source_port",
+            });
+        }
+        if self.http_version != sent.http_version {
+            return Err(BadAnswer::OtherRequest {
+                member: "http_version",
+            });
+        }
         let url = self.edited_url(sent)?;
         let headers = self.headers.to_model()?;
         let before = sent.headers.to_model()?;
@@ -173,7 +183,8 @@ impl SidebandReply {
         {
             return Err(BadAnswer::OtherRequest { member: "url" });
         }
-        let same = (edited.path(), edited.query()) == (original.path(), original.query());
+        let query = |url: &RequestUrl| url.query().unwrap_or_default().to_owned();
+        let same = (edited.path(), query(&edited)) == (original.path(), query(&original));
         Ok((!same).then(|| self.url.clone()))
     }
 }

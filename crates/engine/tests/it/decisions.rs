@@ -196,7 +196,7 @@ fn what_authorization_may_hold() {
         ("Bearer ".to_owned(), "401 unsupported_authorization"),
         (
             format!("Bearer {token},Bearer {token}"),
-            "401 unsupported_authorization",
+            "400 ambiguous_authorization",
         ),
         (
             format!("Bearer {token} {token}"),
