@@ -7,6 +7,7 @@
 )]
 
 mod errors;
+mod evasions;
 mod permits;
 mod properties;
 mod replies;
