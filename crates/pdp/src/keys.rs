@@ -22,6 +22,7 @@ use portcullis_jose::{AwsLc, Jwks, SymmetricKeys};
 use portcullis_model::{RequestUrl, Scheme};
 use serde::Deserialize;
 use tokio::sync::Mutex;
+use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 use crate::http::is_loopback;
@@ -122,15 +123,22 @@ impl KeyStore {
         }
     }
 
-    /// Fetches the keys of every issuer that has none, so that the first request finds them.
+    /// Fetches the keys of every issuer that has none, so that the first request finds them. Asks
+    /// all at once: ready is who has waited for the slowest.
     pub async fn hydrate(&self) {
+        let mut fetches = JoinSet::new();
         for issuer in self.entries.keys() {
-            if self.keys(issuer).is_none()
-                && let Err(error) = self.refresh(issuer).await
-            {
-                tracing::warn!(issuer = issuer.as_str(), %error, "the keys of an issuer could not be had yet");
+            if self.keys(issuer).is_some() {
+                continue;
             }
+            let (store, issuer) = (self.for_issuers(vec![issuer.clone()]), issuer.clone());
+            fetches.spawn(async move {
+                if let Err(error) = store.refresh(&issuer).await {
+                    tracing::warn!(issuer = issuer.as_str(), %error, "the keys of an issuer could not be had yet");
+                }
+            });
         }
+        while fetches.join_next().await.is_some() {}
     }
 
     /// Fetches the keys of an issuer, unless another caller just did or the cool-down runs.

@@ -303,3 +303,20 @@ async fn hydrating_fetches_what_is_missing_and_no_more() {
     store.hydrate().await;
     assert_eq!(scene.fetches(), 1);
 }
+
+#[tokio::test]
+async fn hydrating_asks_every_issuer_at_once() {
+    // A service with many issuers is ready after the slowest of them, not after all in turn.
+    let scene = Scene::new();
+    let others = ["https://one.example", "https://two.example"];
+    let issuers = others.iter().map(|url| IssuerUrl::parse(url).unwrap());
+    let store = Arc::new(scene.store.for_issuers(issuers.collect()));
+    scene.web.stop();
+    let hydrating = Arc::clone(&store);
+    let hydrating = tokio::spawn(async move { hydrating.hydrate().await });
+    settle().await;
+    assert_eq!(scene.web.asked().len(), 2);
+    scene.web.go_on();
+    hydrating.await.unwrap();
+    assert_eq!(scene.web.asked().len(), 4, "both places of both");
+}
