@@ -1,6 +1,7 @@
 //! Responses that are framed so that one request could be given another's answer.
 
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use portcullis_model::{ApiRequest, RequestUrl};
@@ -119,14 +120,42 @@ async fn a_compressed_answer_is_no_answer() {
 #[tokio::test]
 async fn a_service_that_drips_costs_the_budget_and_no_more() {
     // Each byte comes in time; the answer as a whole does not.
-    let service = Service::start(|_, _| Act::Drip(b"HTTP/1.1 200 OK\r\nx: ".to_vec()));
+    for beginning in [
+        "HTTP/1.1 200 OK\r\nx: ",
+        "HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n{",
+        "HTTP/1.1 503 Busy\r\n\r\n",
+    ] {
+        let service = Service::start(move |_, _| Act::Drip(beginning.into()));
+        let mut settings = settings(&service.url());
+        settings.timeout = Duration::from_millis(200);
+        let budget = settings.timeout;
+        let error = decide(&client(settings)).await.unwrap_err();
+        assert_eq!(error, Unavailable::Timeout { budget });
+        assert_eq!(service.seen().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_too_late_is_nobodys() {
+    let service = Service::start(|_, seen| {
+        if seen.body.contains("/planets") {
+            thread::sleep(Duration::from_millis(300));
+            ok(&seen.body)
+        } else {
+            ok(r#"{"response":{"response_code":"403"}}"#)
+        }
+    });
     let mut settings = settings(&service.url());
-    settings.timeout = Duration::from_millis(200);
-    settings.max_retries = 3;
-    let budget = settings.timeout;
-    let error = decide(&client(settings)).await.unwrap_err();
-    assert_eq!(error, Unavailable::Timeout { budget });
-    assert_eq!(service.seen().len(), 1);
+    settings.timeout = Duration::from_millis(100);
+    let client = client(settings);
+    let error = decide(&client).await.unwrap_err();
+    assert!(matches!(error, Unavailable::Timeout { .. }), "{error}");
+    for _ in 0..10 {
+        // On a slow machine this may run out of time as well; it is never the late answer.
+        let next = DecisionPoint::decide(&client, &other_request()).await;
+        assert!(!next.is_ok_and(|decision| decision.is_permit()));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 #[test]
