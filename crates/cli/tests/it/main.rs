@@ -1,0 +1,14 @@
+//! The command line from outside, and what must hold for the house as a whole.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "test support: a surprise ends the test"
+)]
+
+mod command;
+mod decide;
+mod floors;
+mod policy_check;
+mod reason_codes;
+mod serve;
+mod token_verify;
