@@ -1,0 +1,13 @@
+//! The function from outside: the real `bootstrap` under the Lambda runtime API, asking decision
+//! services that answer as told.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "test support: a surprise ends the test"
+)]
+
+mod answers;
+mod no_decision;
+mod secret_store;
+mod settings;
+mod support;
