@@ -256,6 +256,7 @@ fn another_host_is_refused_however_it_is_written() {
         "https:api.example.com/planets?x=1",
         "//api.example.com/planets?x=1",
         "wss://api.example.com/planets?x=1",
+        "http://api.example.com:443/planets?x=1",
         " https://api.example.com/planets?x=1",
         "https://api.example.com/planets?x=1\n",
         "https://\u{430}pi.example.com/planets?x=1",

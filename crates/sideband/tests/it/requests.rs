@@ -1,7 +1,7 @@
 //! Requests as gateways write them, and what is refused of them.
 
 use portcullis_model::{ClientCertificate, HeaderField, Source};
-use portcullis_sideband::SidebandRequest;
+use portcullis_sideband::{InvalidRequest, SidebandRequest};
 use serde_json::{Value, json};
 
 use crate::support::{api_request, parse, sent_json, with, without};
@@ -238,6 +238,34 @@ fn what_is_no_certificate_is_not_sent() {
         let json = serde_json::to_value(SidebandRequest::from_api_request(&request)).unwrap();
         assert_eq!(json.get("client_certificate"), None, "{pem}");
     }
+}
+
+#[test]
+fn what_is_too_long_or_too_much_is_refused() {
+    let many = |count: usize| {
+        with(
+            sent_json(),
+            "headers",
+            vec![json!({"a": "b"}); count].into(),
+        )
+    };
+    assert!(parse(&many(256)).to_api_request().is_ok());
+    assert!(SidebandRequest::parse(many(257).to_string().as_bytes()).is_err());
+    for member in ["source_ip", "http_version"] {
+        let of_length = |length: usize| with(sent_json(), member, "1".repeat(length).into());
+        assert!(parse(&of_length(64)).to_api_request().is_ok());
+        assert_eq!(
+            refused(&of_length(65)),
+            "source_ip and http_version have at most 64 bytes"
+        );
+    }
+}
+
+#[test]
+fn a_port_that_was_set_to_0_is_refused_as_one_that_was_read() {
+    let mut request = parse(&sent_json());
+    request.source_port = 0;
+    assert_eq!(request.to_api_request(), Err(InvalidRequest::SourcePort));
 }
 
 #[test]
