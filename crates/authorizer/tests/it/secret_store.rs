@@ -4,7 +4,10 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
+use portcullis_authorizer::{Authorizer, Environment, Settings};
+use portcullis_pdp::clock::{Clock, SystemClock};
 use portcullis_test_support::http;
 use portcullis_test_support::lambda::Function;
 use serde_json::json;
@@ -89,4 +92,53 @@ fn without_it_nothing_is_asked_and_nothing_gets_through() {
         check_log(&function.stop());
     }
     assert_eq!(service.calls(), 0);
+}
+
+/// The system's clock, an hour later each time it is told to be.
+#[derive(Debug, Default)]
+struct LaterClock(AtomicUsize);
+
+impl Clock for LaterClock {
+    fn unix_now(&self) -> u64 {
+        SystemClock.unix_now()
+    }
+
+    fn monotonic(&self) -> Instant {
+        let hours = u64::try_from(self.0.load(Ordering::SeqCst)).unwrap();
+        SystemClock.monotonic() + Duration::from_hours(hours)
+    }
+}
+
+#[tokio::test]
+async fn a_rotated_credential_is_read_again() {
+    let (port, _, times) = extension(CREDENTIAL);
+    // From the second hour on, the service accepts only what was read a second time.
+    let clock = Arc::new(LaterClock::default());
+    let (hour, read) = (Arc::clone(&clock), Arc::clone(&times));
+    let service = Service::start(move |sent| {
+        let rotated = hour.0.load(Ordering::SeqCst) > 0;
+        if rotated && read.load(Ordering::SeqCst) < 2 {
+            ("401 Unauthorized", String::new())
+        } else {
+            ("200 OK", sent.to_string())
+        }
+    });
+    let environment = Environment::from([
+        ("SERVICE_URL", service.url.as_str()),
+        ("SECRET_HEADER_VALUE_ARN", SECRET),
+        ("PARAMETERS_SECRETS_EXTENSION_HTTP_PORT", &port),
+        ("AWS_SESSION_TOKEN", "session"),
+    ]);
+    let settings = Settings::from_environment(&environment).unwrap();
+    let authorizer = Authorizer::new(settings, environment, Arc::clone(&clock) as _).unwrap();
+    let event = serde_json::value::to_raw_value(&rest_event("/planets")).unwrap();
+    assert!(authorizer.handle(&event, "1").await.unwrap().is_allow());
+    clock.0.store(1, Ordering::SeqCst);
+    assert!(
+        authorizer.handle(&event, "2").await.unwrap().is_allow(),
+        "the same event is decided"
+    );
+    assert_eq!(times.load(Ordering::SeqCst), 2);
+    assert!(authorizer.handle(&event, "3").await.unwrap().is_allow());
+    assert_eq!((times.load(Ordering::SeqCst), service.calls()), (2, 4));
 }
