@@ -193,6 +193,13 @@ async fn an_issuer_on_this_machine_may_do_without_tls() {
     web.put(jwks_uri, &jwks(&["k1"]));
     store.refresh(&issuer).await.unwrap();
     assert!(store.keys(&issuer).is_some());
+
+    let (store, web, issuer) = self::store("http://localhost");
+    web.put(
+        "http://localhost/.well-known/openid-configuration",
+        &metadata(issuer.as_str(), "http://keys.example.net/jwks"),
+    );
+    assert_eq!(store.refresh(&issuer).await, Err(KeyError::JwksUri));
 }
 
 #[tokio::test]
