@@ -208,7 +208,16 @@ fn check_required(subject: &Subject<'_>) -> Checked {
         .try_for_each(|name| text(subject.claims, name).map(drop))
 }
 
+/// Claims that an ID token has and an access token has not.
+const ID_TOKEN_CLAIMS: [&str; 4] = ["nonce", "at_hash", "c_hash", "s_hash"];
+
 fn check_mark(subject: &Subject<'_>) -> Checked {
+    let is_id_token = ID_TOKEN_CLAIMS
+        .iter()
+        .any(|name| subject.claims.contains_key(*name));
+    if is_id_token && subject.issuer.profile.resembles_id_token() {
+        return Err(InvalidClaims::Type);
+    }
     match subject.issuer.profile.access_token_mark() {
         Some((name, mark)) if text(subject.claims, name)? != mark => Err(InvalidClaims::Type),
         _ => Ok(()),

@@ -126,17 +126,20 @@ impl Course<'_> {
         };
         let verified = match jws.verify_with(&issuer_keys) {
             Ok(verified) => verified,
-            Err(VerifyError::Key(_)) => {
-                let message = "none of the issuer's keys fits the token";
-                let otherwise = Some(self.invalid_token(ReasonCode::UnknownKey, message));
+            Err(error) => {
+                // The key that is needed may be newer than those that are here, under a new name or
+                // under an old one.
+                let otherwise = Some(match error {
+                    VerifyError::Key(_) => {
+                        let message = "none of the issuer's keys fits the token";
+                        self.invalid_token(ReasonCode::UnknownKey, message)
+                    }
+                    error => self.invalid_token(ReasonCode::InvalidSignature, error.to_string()),
+                });
                 return Progress::NeedsKeys {
                     issuer: issuer.issuer.clone(),
                     otherwise,
                 };
-            }
-            Err(error) => {
-                let refused = self.invalid_token(ReasonCode::InvalidSignature, error.to_string());
-                return Progress::Decided(refused);
             }
         };
         match AccessToken::check(verified.payload(), verified.typ(), issuer, now) {

@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use portcullis_model::{ApiRequest, DecodedPath, Method, PathPattern};
+use portcullis_model::{ApiRequest, DecodedPath, Method, PathPattern, RequestUrl, Scheme};
 
 use crate::policy_set::{ApiService, Operation, PolicySet};
 
@@ -14,7 +14,7 @@ impl PolicySet {
     /// The service that covers a request, and the path below its base URL.
     ///
     /// The base URL with the longest path wins. Where no base URL covers the URL, the API Gateway
-    /// API that the event names counts.
+    /// API counts, which the event names or else the URL itself.
     pub(crate) fn service_for<'a>(
         &'a self,
         request: &'a ApiRequest,
@@ -26,13 +26,34 @@ impl PolicySet {
             let relative = same_origin.then(|| path.below(&entry.path)).flatten()?;
             Some((self.service(entry.service)?, relative))
         });
-        by_url.or_else(|| {
-            let entry = request.entry.as_ref()?;
-            Some((
-                self.service_of_api(&entry.api_id, &entry.stage)?,
-                entry.path.as_str(),
-            ))
+        by_url.or_else(|| match &request.entry {
+            Some(entry) => {
+                let service = self.service_of_api(&entry.api_id, &entry.stage)?;
+                Some((service, entry.path.as_str()))
+            }
+            None => self.service_of_endpoint(url, path),
         })
+    }
+
+    /// The service of an API that the URL names itself: on its own endpoint, `{api}.execute-api`,
+    /// with a named stage as the first segment (API Gateway developer guide, "Invoke REST APIs").
+    fn service_of_endpoint<'a>(
+        &'a self,
+        url: &RequestUrl,
+        path: &'a DecodedPath,
+    ) -> Option<(&'a ApiService, &'a str)> {
+        let (api_id, domain) = url.host().split_once(".execute-api.")?;
+        let ours = domain.ends_with(".amazonaws.com") || domain.ends_with(".amazonaws.com.cn");
+        if !ours || (url.scheme(), url.port()) != (Scheme::Https, Scheme::Https.default_port()) {
+            return None;
+        }
+        let stage = path.as_str().split('/').nth(1).unwrap_or_default();
+        let below = path.as_str().get(1 + stage.len()..).unwrap_or_default();
+        let below = if below.is_empty() { "/" } else { below };
+        let named = self
+            .service_of_api(api_id, stage)
+            .map(|service| (service, below));
+        named.or_else(|| Some((self.service_of_api(api_id, "$default")?, path.as_str())))
     }
 }
 

@@ -88,6 +88,12 @@ impl Profile {
         }
     }
 
+    /// Whether an ID token looks like an access token of this kind but for the claims that only ID
+    /// tokens have (OpenID Connect Core sections 2 and 3.1.3.6).
+    pub(crate) const fn resembles_id_token(self) -> bool {
+        matches!(self, Self::Auth0 | Self::Entra | Self::Generic)
+    }
+
     /// Where the scopes are; the first claim that is present counts.
     pub(crate) const fn scope_claims(self) -> &'static [&'static str] {
         match self {

@@ -6,6 +6,7 @@
 
 use std::fs::{self, DirEntry};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -14,7 +15,7 @@ use portcullis_engine::{Diagnostics, MAX_SOURCE_BYTES, PolicySet, SourceFile, co
 /// Most files that a policy directory may hold.
 const MAX_FILES: usize = 4000;
 /// The folders that are read, beside the directory itself.
-const FOLDERS: [&str; 3] = ["services", "policies", "tests"];
+const FOLDERS: [&str; 2] = ["services", "policies"];
 
 /// A policy directory.
 #[derive(Debug, Clone)]
@@ -24,7 +25,7 @@ pub struct PolicyDirectory {
 
 /// What a policy directory looked like: equal as long as nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Fingerprint(Vec<(String, u64, Option<SystemTime>)>);
+pub struct Fingerprint(Vec<(String, u64, Option<SystemTime>, [i64; 4])>);
 
 impl PolicyDirectory {
     /// The directory at that path; nothing is read yet.
@@ -49,7 +50,14 @@ impl PolicyDirectory {
         let mut seen = Vec::new();
         for (name, path) in self.files()? {
             let meta = fs::metadata(&path).map_err(|cause| LoadError::io(&path, cause))?;
-            seen.push((name, meta.len(), meta.modified().ok()));
+            // The time of the last change of the inode moves also where tools keep the other.
+            let inode = [
+                meta.ctime(),
+                meta.ctime_nsec(),
+                meta.ino().cast_signed(),
+                meta.dev().cast_signed(),
+            ];
+            seen.push((name, meta.len(), meta.modified().ok(), inode));
         }
         Ok(Fingerprint(seen))
     }
@@ -57,6 +65,13 @@ impl PolicyDirectory {
     fn read(&self) -> Result<Vec<SourceFile>, LoadError> {
         let mut sources = Vec::new();
         for (name, path) in self.files()? {
+            if name.ends_with('/') {
+                sources.push(SourceFile {
+                    path: name,
+                    text: String::new(),
+                });
+                continue;
+            }
             let meta = fs::metadata(&path).map_err(|cause| LoadError::io(&path, cause))?;
             if meta.len() > MAX_SOURCE_BYTES as u64 {
                 return Err(LoadError::TooLarge { path });
@@ -96,16 +111,19 @@ fn list(folder: &Path, prefix: &str, files: &mut Vec<(String, PathBuf)>) -> Resu
     for entry in entries {
         let entry: DirEntry = entry.map_err(|cause| LoadError::io(folder, cause))?;
         let path = entry.path();
-        let Ok(name) = entry.file_name().into_string() else {
-            continue;
-        };
+        let name = entry.file_name().to_string_lossy().into_owned();
         // Editors and Kubernetes keep their own files under a dot.
-        if path.is_file()
-            && !name.starts_with('.')
-            && (!prefix.is_empty() || name.starts_with("portcullis.y"))
-        {
-            files.push((format!("{prefix}{name}"), path));
+        if name.starts_with('.') || (prefix.is_empty() && !name.starts_with("portcullis.y")) {
+            continue;
         }
+        // A link that leads nowhere is an error: a policy without one of its files is another one.
+        let meta = fs::metadata(&path).map_err(|cause| LoadError::io(&path, cause))?;
+        let name = if meta.is_dir() {
+            format!("{prefix}{name}/")
+        } else {
+            format!("{prefix}{name}")
+        };
+        files.push((name, path));
     }
     Ok(())
 }
@@ -173,6 +191,46 @@ mod tests {
             format!("{SERVICE}# more\n"),
         )
         .unwrap();
+        assert_ne!(directory.fingerprint().unwrap(), before);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_looked_at_is_never_left_out() {
+        let root = tempfile::tempdir().unwrap();
+        let services = root.path().join("services");
+        fs::create_dir(&services).unwrap();
+        fs::write(services.join("a.yaml"), SERVICE).unwrap();
+        let directory = PolicyDirectory::new(root.path());
+        let before = directory.fingerprint().unwrap();
+        std::os::unix::fs::symlink("/no/such/admin.yaml", services.join("admin.yaml")).unwrap();
+        for outcome in [
+            directory.load().map(|_| ()),
+            directory.fingerprint().map(|_| ()),
+        ] {
+            let error = outcome.unwrap_err().to_string();
+            assert!(error.contains("admin.yaml"), "{error}");
+        }
+        fs::remove_file(services.join("admin.yaml")).unwrap();
+        assert_eq!(directory.fingerprint().unwrap(), before);
+        // A folder or another kind of file where services are kept is a mistake, too.
+        fs::create_dir(services.join("more")).unwrap();
+        assert!(matches!(directory.load(), Err(LoadError::Policy(_))));
+    }
+
+    #[test]
+    fn an_edit_that_keeps_size_and_time_is_seen() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("services")).unwrap();
+        let file = root.path().join("services/a.yaml");
+        let write = |text: &str| {
+            fs::write(&file, text).unwrap();
+            let file = fs::File::options().write(true).open(&file).unwrap();
+            file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        };
+        write(SERVICE);
+        let directory = PolicyDirectory::new(root.path());
+        let before = directory.fingerprint().unwrap();
+        write(&SERVICE.replace("true", "null"));
         assert_ne!(directory.fingerprint().unwrap(), before);
     }
 

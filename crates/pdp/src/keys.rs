@@ -70,7 +70,7 @@ struct Entry {
     held: ArcSwapOption<Held>,
     /// The last fetch; held while one runs, so that there is one at a time.
     last_attempt: Arc<Mutex<Option<Attempt>>>,
-    /// Until when old keys are used without asking again, after a fetch failed.
+    /// Until when old keys are used without asking again: while a fetch runs and after it failed.
     lenient_until: SyncMutex<Option<Instant>>,
 }
 
@@ -169,6 +169,8 @@ impl KeyStore {
             began: now,
             ended: now,
         });
+        // Old keys go on being used while the fetch runs, so that a slow issuer delays nobody.
+        entry.be_lenient_until(now + COOL_DOWN);
         let (fetch, clock) = (Arc::clone(&self.fetch), Arc::clone(&self.clock));
         let (issuer, entry) = (issuer.clone(), Arc::clone(entry));
         let attempt = tokio::spawn(async move {
@@ -180,6 +182,19 @@ impl KeyStore {
             entry.take(fetched, &issuer, now)
         });
         attempt.await.unwrap_or(Err(KeyError::Interrupted))
+    }
+}
+
+impl KeyStore {
+    /// Whether there are keys that may be used if newer ones cannot be had.
+    #[must_use]
+    pub fn has_old_keys(&self, issuer: &IssuerUrl) -> bool {
+        let held = self
+            .entries
+            .get(issuer)
+            .and_then(|entry| entry.held.load_full());
+        let now = self.clock.monotonic();
+        held.is_some_and(|held| now.saturating_duration_since(held.fetched) <= MAX_STALE_AGE)
     }
 }
 
@@ -219,11 +234,15 @@ impl Entry {
             }
             Err(error) => {
                 tracing::warn!(issuer = issuer.as_str(), %error, "fetching the keys of an issuer failed");
-                if let Ok(mut until) = self.lenient_until.lock() {
-                    *until = Some(now + COOL_DOWN);
-                }
+                self.be_lenient_until(now + COOL_DOWN);
                 Err(error)
             }
+        }
+    }
+
+    fn be_lenient_until(&self, then: Instant) {
+        if let Ok(mut until) = self.lenient_until.lock() {
+            *until = Some(then);
         }
     }
 

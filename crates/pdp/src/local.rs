@@ -1,6 +1,7 @@
 //! The decision point in this process: the engine on a policy set, with keys from the network.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use portcullis_engine::{PolicySet, Progress};
@@ -9,6 +10,9 @@ use portcullis_model::{ApiRequest, Decision};
 use crate::clock::Clock;
 use crate::decision_point::{DecisionFuture, DecisionPoint, Unavailable};
 use crate::keys::{Fetch, KeyStore};
+
+/// How long a decision waits for new keys where old ones would do.
+const PATIENCE_WITH_OLD_KEYS: Duration = Duration::from_millis(250);
 
 /// Decides with a policy set that can be replaced while requests are being decided.
 #[derive(Debug)]
@@ -48,14 +52,27 @@ impl LocalDecisionPoint {
 
     async fn decide(&self, request: &ApiRequest) -> Result<Decision, Unavailable> {
         let loaded = self.loaded.load_full();
-        let issuer = match loaded
-            .policy
-            .decide(request, &loaded.keys, self.clock.unix_now())
-        {
-            Progress::Decided(decision) => return Ok(decision),
-            Progress::NeedsKeys { issuer, .. } => issuer,
+        let (issuer, only_old) =
+            match loaded
+                .policy
+                .decide(request, &loaded.keys, self.clock.unix_now())
+            {
+                Progress::Decided(decision) => return Ok(decision),
+                Progress::NeedsKeys { issuer, otherwise } => {
+                    // A decision with the keys that are there would be a deny, or they have grown old.
+                    let only_old = otherwise.is_none() && loaded.keys.has_old_keys(&issuer);
+                    (issuer, only_old)
+                }
+            };
+        let refresh = loaded.keys.refresh(&issuer);
+        let refreshed = if only_old {
+            // The fetch goes on when nobody waits for it any more.
+            tokio::time::timeout(PATIENCE_WITH_OLD_KEYS, refresh)
+                .await
+                .unwrap_or(Ok(()))
+        } else {
+            refresh.await
         };
-        let refreshed = loaded.keys.refresh(&issuer).await;
         match loaded
             .policy
             .decide(request, &loaded.keys, self.clock.unix_now())

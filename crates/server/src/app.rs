@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::{Method, Uri};
+use axum::http::Method;
 use axum::routing::{get, post};
 use portcullis_pdp::DecisionPoint;
 use portcullis_pdp::clock::Clock;
@@ -47,8 +47,8 @@ pub fn router(state: AppState) -> Router {
         .with_state(state)
 }
 
-async fn not_found(uri: Uri) -> ApiError {
-    ApiError::not_found(uri.path())
+async fn not_found() -> ApiError {
+    ApiError::not_found()
 }
 
 async fn method_not_allowed(method: Method) -> ApiError {

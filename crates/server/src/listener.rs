@@ -1,6 +1,7 @@
 //! Accepts connections, bounds what each may take, and drains them when the service stops.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -9,11 +10,17 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 /// How long requests under way may take to finish once the service stops.
 pub const DRAIN_TIME: Duration = Duration::from_secs(10);
-/// How long a client may take to send the head of a request.
-const HEAD_TIME: Duration = Duration::from_secs(10);
+/// How long a client may take to send the head of a request, and how long a connection may lie idle
+/// before it: longer than the 60 seconds after which load balancers and gateways give theirs up, so
+/// that they never send a request into a connection that is being closed.
+const HEAD_TIME: Duration = Duration::from_secs(75);
+/// Most connections at once, below the 1,024 file descriptors that a process may have by default.
+/// Above it, new ones wait in the queue of the system.
+const MAX_CONNECTIONS: usize = 900;
 /// Largest head of a request, in bytes.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// Most header fields of a request.
@@ -24,10 +31,16 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Serves HTTP/1.1 on a listener until `stop` is done, then finishes what is under way.
 pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
     let graceful = GracefulShutdown::new();
+    let free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut stop = std::pin::pin!(stop);
     loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+        // INVARIANT: the semaphore is never closed, so there is always a permit to wait for.
+        let accept = async {
+            let permit = Arc::clone(&free).acquire_owned().await;
+            (listener.accept().await, permit)
+        };
+        let (accepted, permit) = tokio::select! {
+            accepted = accept => accepted,
             () = &mut stop => break,
         };
         let stream = match accepted {
@@ -53,6 +66,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection ended early");
             }
+            drop(permit);
         });
     }
     drop(listener);

@@ -1,13 +1,15 @@
-//! Picks up edits of the policy directory. A broken edit changes nothing and says so.
+//! Picks up edits of the policy directory. A broken edit changes nothing and says so, and a
+//! directory that is still being written is left alone until two looks in a row agree.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use portcullis_pdp::PolicySet;
 use portcullis_pdp::directory::{Fingerprint, LoadError, PolicyDirectory};
 use portcullis_pdp::local::LocalDecisionPoint;
 
-/// How often the directory is looked at.
-pub const RELOAD_INTERVAL: Duration = Duration::from_secs(1);
+/// How often the directory is looked at. An edit decides after two to three looks.
+pub const RELOAD_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Looks at a policy directory for as long as it is polled, and replaces the policy set whenever
 /// the directory changed and compiles. `loaded` is what it looked like when it was last compiled.
@@ -16,28 +18,23 @@ pub async fn watch(
     mut loaded: Fingerprint,
     point: Arc<LocalDecisionPoint>,
 ) {
+    let mut last = loaded.clone();
     let mut last_error = String::new();
     loop {
         tokio::time::sleep(RELOAD_INTERVAL).await;
-        match reload(&directory, &loaded).await {
-            Ok(None) => {}
-            Ok(Some((seen, outcome))) => {
-                loaded = seen;
-                match outcome {
-                    Ok(policy) => {
-                        tracing::info!(
-                            services = policy.services().len(),
-                            "the policy directory changed; the new policy decides"
-                        );
-                        point.replace(policy);
-                        point.hydrate().await;
-                    }
-                    Err(error) => {
-                        tracing::error!(%error, "the policy directory changed but cannot be used; the old policy keeps deciding");
-                    }
-                }
+        match look(&directory, &loaded, &last).await {
+            Ok(Look::Settling(seen)) => last = seen,
+            Ok(Look::Changed(seen, policy)) => {
+                (loaded, last) = (seen.clone(), seen);
                 last_error.clear();
+                replace(policy, &point);
             }
+            Ok(Look::Broken(seen, error)) => {
+                (loaded, last) = (seen.clone(), seen);
+                tracing::error!(%error, "the policy directory changed but does not compile; the old policy keeps deciding");
+            }
+            // What cannot be read now may be readable at the next look, so nothing is remembered
+            // but the error, to be told once.
             Err(error) => {
                 let error = error.to_string();
                 if error != last_error {
@@ -52,23 +49,53 @@ pub async fn watch(
     }
 }
 
-type Changed = (Fingerprint, Result<portcullis_pdp::PolicySet, LoadError>);
+fn replace(policy: PolicySet, point: &Arc<LocalDecisionPoint>) {
+    let services = policy.services().len();
+    tracing::info!(
+        services,
+        "the policy directory changed; the new policy decides"
+    );
+    point.replace(policy);
+    // In the background: an issuer that is slow must not keep the next edit waiting.
+    let point = Arc::clone(point);
+    tokio::spawn(async move { point.hydrate().await });
+}
 
-/// Reads the directory on a thread that may block; `None` where nothing changed.
-///
-/// The fingerprint is taken before the files are read: an edit in between shows at the next look.
-async fn reload(
+/// What one look at the directory found.
+enum Look {
+    /// Nothing new, or something that may still be changing.
+    Settling(Fingerprint),
+    /// A new policy.
+    Changed(Fingerprint, PolicySet),
+    /// Something new that does not compile.
+    Broken(Fingerprint, LoadError),
+}
+
+/// Looks at the directory on a thread that may block.
+async fn look(
     directory: &PolicyDirectory,
     loaded: &Fingerprint,
-) -> Result<Option<Changed>, LoadError> {
-    let (directory, loaded) = (directory.clone(), loaded.clone());
+    last: &Fingerprint,
+) -> Result<Look, LoadError> {
+    let (directory, loaded, last) = (directory.clone(), loaded.clone(), last.clone());
     let looked = tokio::task::spawn_blocking(move || {
         let seen = directory.fingerprint()?;
-        if seen == loaded {
-            return Ok(None);
+        if seen == loaded || seen != last {
+            return Ok(Look::Settling(seen));
         }
         let outcome = directory.load();
-        Ok(Some((seen, outcome)))
+        let after = directory.fingerprint()?;
+        if after != seen {
+            return Ok(Look::Settling(after));
+        }
+        match outcome {
+            Ok(policy) => Ok(Look::Changed(seen, policy)),
+            Err(error @ LoadError::Policy(_)) => Ok(Look::Broken(seen, error)),
+            Err(error) => Err(error),
+        }
     });
-    looked.await.unwrap_or(Ok(None))
+    looked.await.unwrap_or_else(|error| {
+        tracing::error!(%error, "compiling the policy directory failed");
+        Ok(Look::Settling(Fingerprint::default()))
+    })
 }

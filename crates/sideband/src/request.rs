@@ -18,8 +18,10 @@ pub const UNKNOWN_SOURCE_IP: &str = "0.0.0.0";
 /// The port that is sent where none is known, which is always so on API Gateway: the protocol
 /// demands one from 1 to 65535. This is the first of the ephemeral ports (RFC 6335 section 6).
 pub const UNKNOWN_SOURCE_PORT: u16 = 49152;
-/// Longest `http_version` and `source_ip`, in bytes.
-const MAX_SHORT_BYTES: usize = 64;
+/// Longest `http_version`, in bytes.
+const MAX_VERSION_BYTES: usize = 64;
+/// Longest `source_ip`, in bytes: some gateways send the whole of `X-Forwarded-For`.
+const MAX_SOURCE_BYTES: usize = 1024;
 
 /// A request to decide on.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,7 +90,7 @@ impl SidebandRequest {
         if self.source_port == 0 {
             return Err(InvalidRequest::SourcePort);
         }
-        if self.source_ip.len() > MAX_SHORT_BYTES || self.http_version.len() > MAX_SHORT_BYTES {
+        if self.source_ip.len() > MAX_SOURCE_BYTES || self.http_version.len() > MAX_VERSION_BYTES {
             return Err(InvalidRequest::TooLong);
         }
         let certificate = self.client_certificate.as_ref();
@@ -155,6 +157,8 @@ pub enum InvalidRequest {
     #[error("source_port: expected a port from 1 to 65535")]
     SourcePort,
     /// `source_ip` or `http_version` is too long.
-    #[error("source_ip and http_version have at most {MAX_SHORT_BYTES} bytes")]
+    #[error(
+        "source_ip and http_version have at most {MAX_SOURCE_BYTES} and {MAX_VERSION_BYTES} bytes"
+    )]
     TooLong,
 }

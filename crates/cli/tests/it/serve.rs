@@ -218,6 +218,10 @@ fn answers_sideband_calls() {
             "{headers}{path}"
         );
     }
+    // The log comes through a pipe and may be a moment behind.
+    service.until("the last decision is in the log", || {
+        service.log().matches("\"message\":\"decided\"").count() == 10
+    });
     let log = service.log();
     assert!(log.contains("\"reason\":\"insufficient_scope\""), "{log}");
     for secret in [

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{DeserializeOwned, Error as _, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
 use serde_saphyr::{Error, Location, Spanned};
@@ -61,8 +61,8 @@ pub(super) struct OperationDocument {
     #[serde(default, deserialize_with = "present")]
     pub(super) methods: Option<Spanned<Vec<String>>>,
     pub(super) paths: Spanned<Vec<Spanned<String>>>,
-    #[serde(default, deserialize_with = "mapping")]
-    pub(super) rules: RulesDocument,
+    #[serde(default, deserialize_with = "present")]
+    pub(super) rules: Option<Spanned<RulesDocument>>,
     #[serde(default, deserialize_with = "present")]
     pub(super) public: Option<Spanned<bool>>,
     #[serde(default, deserialize_with = "present")]
@@ -80,6 +80,15 @@ pub(super) struct RulesDocument {
     pub(super) authentication: Option<Spanned<AuthenticationDocument>>,
     #[serde(default, deserialize_with = "present")]
     pub(super) sender_constraint: Option<Spanned<IgnoredAny>>,
+}
+
+impl RulesDocument {
+    pub(super) fn is_empty(&self) -> bool {
+        self.scopes.is_none()
+            && self.groups.is_none()
+            && self.authentication.is_none()
+            && self.sender_constraint.is_none()
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -115,24 +124,6 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     T::deserialize(deserializer).map(Some)
 }
 
-fn mapping<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
-    struct Mapping<T>(PhantomData<T>);
-
-    impl<'de, T: Deserialize<'de>> Visitor<'de> for Mapping<T> {
-        type Value = T;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("keys with values; leave the key out if there are none")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
-            T::deserialize(MapAccessDeserializer::new(map))
-        }
-    }
-
-    deserializer.deserialize_any(Mapping(PhantomData))
-}
-
 fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Vec<T>, D::Error> {
@@ -142,11 +133,18 @@ fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
         type Value = Vec<T>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a list; leave the key out if it would be empty")
+            f.write_str("a list; leave the key out if there is nothing to list")
         }
 
         fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Vec<T>, A::Error> {
-            Vec::deserialize(SeqAccessDeserializer::new(list))
+            let list = Vec::deserialize(SeqAccessDeserializer::new(list))?;
+            if list.is_empty() {
+                Err(A::Error::custom(
+                    "an empty list; leave the key out if there is nothing to list",
+                ))
+            } else {
+                Ok(list)
+            }
         }
     }
 

@@ -36,17 +36,19 @@ pub fn compile(files: &[SourceFile]) -> Result<PolicySet, Diagnostics> {
     let mut problems = Vec::new();
     let mut shared = RootDocument::default();
     let mut documents = Vec::new();
+    let mut root = None;
     for file in files {
         let parsed = match kind(&file.path) {
-            Kind::Root => document::parse(file).map(|document| shared = document),
-            Kind::Service => document::parse::<ServiceDocument>(file)
-                .map(|document| documents.push((file, document))),
-            Kind::Policy => Err(Diagnostic::new(
-                &file.path,
-                None,
-                "custom policies are not supported by this version",
-            )
-            .help("use the rules of an operation, or remove the file")),
+            Kind::Root => match root.replace(&file.path) {
+                None => document::parse(file).map(|document| shared = document),
+                Some(other) => Err(Diagnostic::new(&file.path, None, format!("there is {other} too"))
+                    .help("keep one of the two")),
+            },
+            Kind::Service => document::parse::<ServiceDocument>(file).map(|document| documents.push((file, document))),
+            Kind::Policy => Err(Diagnostic::new(&file.path, None, "custom policies are not supported by this version")
+                .help("use the rules of an operation, or remove the file")),
+            Kind::Stray => Err(Diagnostic::new(&file.path, None, "not a file that is read")
+                .help("API services are files services/<name>.yaml; a name with a dot before it is left alone")),
             Kind::Other => Ok(()),
         };
         problems.extend(parsed.err());
@@ -80,6 +82,8 @@ enum Kind {
     Root,
     Service,
     Policy,
+    /// In a folder that is read, but of a kind that is not.
+    Stray,
     Other,
 }
 
@@ -88,7 +92,8 @@ fn kind(path: &str) -> Kind {
     match path.split_once('/') {
         None if path == "portcullis.yaml" || path == "portcullis.yml" => Kind::Root,
         Some(("services", name)) if is_yaml(name) && !name.contains('/') => Kind::Service,
-        Some(("policies", name)) if !name.starts_with('.') => Kind::Policy,
+        Some(("services", _)) => Kind::Stray,
+        Some(("policies", _)) => Kind::Policy,
         _ => Kind::Other,
     }
 }

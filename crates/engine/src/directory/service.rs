@@ -24,6 +24,23 @@ const MAX_PATHS: usize = 10;
 const MAX_OPERATIONS: usize = 10_000;
 const MAX_NAME_CHARS: usize = 256;
 
+/// Why a valid pattern can never match a path that gets as far as matching.
+fn unreachable(pattern: &str) -> Option<&'static str> {
+    if pattern.contains('%') {
+        return Some(
+            "patterns are compared with the decoded path; write the character itself, such as \"é\" for \"%C3%A9\"",
+        );
+    }
+    if pattern.contains(';') || pattern.contains("\\\\") {
+        return Some(
+            "requests with a semicolon or a backslash in the path are refused before matching",
+        );
+    }
+    pattern
+        .contains('?')
+        .then_some("the query is not part of the path")
+}
+
 /// Reads services one after the other and remembers what each has claimed for itself.
 pub(super) struct ServiceReader<'a> {
     shared: &'a RootDocument,
@@ -285,7 +302,10 @@ impl<'a> ServiceReader<'a> {
             let name = self.name(&document.name);
             let methods = self.methods(document.methods.as_ref());
             let paths = self.paths(&document.paths);
-            let rules = self.rules(&document.rules);
+            let rules = match &document.rules {
+                Some(document) => self.rules(document),
+                None => Vec::new(),
+            };
             if let Some(policy) = &document.policy {
                 self.unsupported(policy, "policy");
             }
@@ -353,7 +373,13 @@ impl<'a> ServiceReader<'a> {
                 Ok(pattern) if paths.contains(&pattern) => {
                     self.problem(path, format!("path \"{}\" stands twice", path.value));
                 }
-                Ok(pattern) => paths.push(pattern),
+                Ok(pattern) => match unreachable(&path.value) {
+                    Some(why) => self.problem(
+                        path,
+                        format!("path \"{}\": {why}", path.value.escape_debug()),
+                    ),
+                    None => paths.push(pattern),
+                },
                 Err(error) => {
                     self.problem(
                         path,
@@ -365,7 +391,14 @@ impl<'a> ServiceReader<'a> {
         paths
     }
 
-    fn rules(&mut self, document: &RulesDocument) -> Vec<Rule> {
+    fn rules(&mut self, rules: &Spanned<RulesDocument>) -> Vec<Rule> {
+        let document = &rules.value;
+        if document.is_empty() {
+            self.problem(
+                rules,
+                "rules is empty; leave it out where any valid token is enough",
+            );
+        }
         if let Some(rule) = &document.sender_constraint {
             self.unsupported(rule, "sender_constraint");
         }

@@ -336,6 +336,21 @@ fn profiles_read_scopes_where_their_servers_put_them() {
             "401 wrong_token_type",
         ),
         ("generic", &json!({ "scope": SILVER }), "permit permitted"),
+        (
+            "generic",
+            &json!({ "scope": SILVER, "nonce": "n" }),
+            "401 wrong_token_type",
+        ),
+        (
+            "auth0",
+            &json!({ "scope": SILVER, "at_hash": "h" }),
+            "401 wrong_token_type",
+        ),
+        (
+            "entra",
+            &json!({ "scp": SILVER, "scope": null, "nonce": "n" }),
+            "401 wrong_token_type",
+        ),
         ("generic", &entra, "permit permitted"),
         // Never merged: what `scope` holds counts, and `scp` beside it does not.
         (
@@ -417,5 +432,49 @@ operations:
                 "{challenge}"
             );
         }
+    }
+}
+
+#[test]
+fn an_api_on_its_own_endpoint_is_found_by_its_id() {
+    let issuer = Issuer::new("k1");
+    let bearer = format!("Bearer {}", issuer.token(SILVER));
+    for (url, expected) in [
+        (
+            "https://v4npdwpiab.execute-api.us-east-1.amazonaws.com/prod/planets",
+            "permit permitted",
+        ),
+        (
+            "https://v4npdwpiab.execute-api.cn-north-1.amazonaws.com.cn/prod/planets",
+            "permit permitted",
+        ),
+        (
+            "https://v4npdwpiab.execute-api.us-east-1.amazonaws.com/prod/moons",
+            "403 insufficient_scope",
+        ),
+        (
+            "https://v4npdwpiab.execute-api.us-east-1.amazonaws.com/dev/planets",
+            "404 no_service",
+        ),
+        (
+            "https://v4npdwpiab.execute-api.us-east-1.amazonaws.com/planets",
+            "404 no_service",
+        ),
+        (
+            "http://v4npdwpiab.execute-api.us-east-1.amazonaws.com/prod/planets",
+            "404 no_service",
+        ),
+        (
+            "https://v4npdwpiab.execute-api.us-east-1.evil.example/prod/planets",
+            "404 no_service",
+        ),
+        (
+            "https://other.execute-api.us-east-1.amazonaws.com/prod/planets",
+            "404 no_service",
+        ),
+    ] {
+        let request = request("GET", url, &[("authorization", &bearer)]);
+        let decision = decided(policy(SOLAR_SYSTEM).decide(&request, &Keys::of(&[&issuer]), NOW));
+        assert_eq!(code(&summary(&decision)), expected, "{url}");
     }
 }

@@ -36,7 +36,7 @@ unmatched: allow
 operations:
   - name: one
     methods: [get, GET, GET]
-    paths: [planets, '/a{b}', /ok]
+    paths: [planets, '/a{b}', /ok, /caf%C3%A9, '/a;b', '/q?x']
     rules:
       scopes: { any_of: ['two words'] }
       authentication: { max_age: 0 }
@@ -48,9 +48,18 @@ operations:
 ",
         ),
         ("services/b.yaml", "name: A\nbase_urls: ['https://a.example:443']\noperations: [{ name: x, paths: [/x], public: true }]\n"),
-        ("services/c.yaml", "name: C\noperations: []\n"),
+        ("services/c.yaml", "name: C\n"),
+        ("services/d.yaml", "name: D\nbase_urls: []\n"),
+        ("services/e.YAML", "name: E\n"),
+        ("services/more/f.yaml", "name: F\n"),
+        ("portcullis.yaml", "{}"),
+        ("portcullis.yml", "{}"),
         ("policies/moons.rego", "package acp.authz"),
     ]), @r#"
+    services/d.yaml:2:12: an empty list; leave the key out if there is nothing to list
+    services/e.YAML: not a file that is read; API services are files services/<name>.yaml; a name with a dot before it is left alone
+    services/more/f.yaml: not a file that is read; API services are files services/<name>.yaml; a name with a dot before it is left alone
+    portcullis.yml: there is portcullis.yaml too; keep one of the two
     policies/moons.rego: custom policies are not supported by this version; use the rules of an operation, or remove the file
     services/a.yaml:2:32: base URL "https://a.example/v1/": a base URL does not end in "/"
     services/a.yaml:2:55: base URL "ftp://a": the URL's scheme is neither http nor https
@@ -61,6 +70,9 @@ operations:
     services/a.yaml:8:14: method GET stands twice
     services/a.yaml:9:13: path "planets": a path pattern starts with "/"; it is relative to the base URL of its API service
     services/a.yaml:9:22: path "/a{b}": "{name}" takes a whole segment; write "\{" or "\}" for a brace that is meant as one
+    services/a.yaml:9:36: path "/caf%C3%A9": patterns are compared with the decoded path; write the character itself, such as "é" for "%C3%A9"
+    services/a.yaml:9:48: path "/a;b": requests with a semicolon or a backslash in the path are refused before matching
+    services/a.yaml:9:56: path "/q?x": the query is not part of the path
     services/a.yaml:11:15: "two words" is not one scope: no spaces, quotes or backslashes (RFC 6749 section 3.3)
     services/a.yaml:12:23: max_age is a number of seconds greater than 0
     services/a.yaml:13:11: operation "one" stands twice
@@ -77,7 +89,7 @@ operations:
 fn syntax_errors_have_a_place() {
     insta::assert_snapshot!(problems(&[("services/a.yaml", "name: A\nbase_urls: [https://a.example\n")]), @"services/a.yaml:2:12: unclosed bracket '['");
     insta::assert_snapshot!(problems(&[("services/a.yaml", "name: [A]\n")]), @"services/a.yaml:1:7: expected string scalar");
-    insta::assert_snapshot!(problems(&[("services/a.yaml", "base_urls: []\n")]), @r#"services/a.yaml:1:1: key "name" is missing"#);
+    insta::assert_snapshot!(problems(&[("services/a.yaml", "base_urls: [https://a.example]\n")]), @r#"services/a.yaml:1:1: key "name" is missing"#);
     insta::assert_snapshot!(problems(&[]), @"services: the policy directory has no API service; write one into services/<name>.yaml");
 }
 
@@ -108,6 +120,7 @@ fn an_empty_value_never_weakens_a_rule() {
         "    rules: ~\n",
         "    rules: ''\n",
         "    rules: []\n",
+        "    rules: {}\n",
         "    rules:\n      scopes:\n",
         "    rules:\n      scopes: {}\n",
         "    rules:\n      scopes: []\n",
@@ -147,6 +160,21 @@ fn an_empty_value_never_weakens_a_rule() {
         ("audiences", operation("").replace("[x]", "~")),
         ("audiences", operation("").replace("[x]", "['']")),
         ("paths", operation("").replace("[/x]", "~")),
+        (
+            "no tokens",
+            operation("").replace(
+                "tokens: [{ issuer: https://idp.example.com, audiences: [x] }]",
+                "tokens: []",
+            ),
+        ),
+        (
+            "no scopes",
+            operation("    rules: { scopes: { any_of: [], all_of: [g] } }\n"),
+        ),
+        (
+            "no acr",
+            operation("    rules: { authentication: { acr_values: [], max_age: 5 } }\n"),
+        ),
         ("merge", operation("    <<: { public: true }\n")),
         ("case", operation("    Public: true\n")),
     ] {

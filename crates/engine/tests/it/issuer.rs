@@ -125,7 +125,11 @@ pub(crate) fn request(method: &str, url: &str, headers: &[(&str, &str)]) -> ApiR
 
 pub(crate) fn decided(progress: Progress) -> Decision {
     match progress {
-        Progress::Decided(decision) => decision,
+        Progress::Decided(decision)
+        | Progress::NeedsKeys {
+            otherwise: Some(decision),
+            ..
+        } => decision,
         Progress::NeedsKeys { .. } => panic!("no decision: {progress:?}"),
     }
 }

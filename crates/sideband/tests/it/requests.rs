@@ -251,12 +251,12 @@ fn what_is_too_long_or_too_much_is_refused() {
     };
     assert!(parse(&many(256)).to_api_request().is_ok());
     assert!(SidebandRequest::parse(many(257).to_string().as_bytes()).is_err());
-    for member in ["source_ip", "http_version"] {
+    for (member, longest) in [("source_ip", 1024), ("http_version", 64)] {
         let of_length = |length: usize| with(sent_json(), member, "1".repeat(length).into());
-        assert!(parse(&of_length(64)).to_api_request().is_ok());
+        assert!(parse(&of_length(longest)).to_api_request().is_ok());
         assert_eq!(
-            refused(&of_length(65)),
-            "source_ip and http_version have at most 64 bytes"
+            refused(&of_length(longest + 1)),
+            "source_ip and http_version have at most 1024 and 64 bytes"
         );
     }
 }
