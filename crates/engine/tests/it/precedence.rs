@@ -1,6 +1,8 @@
 //! Which operation wins where several cover a request.
 
+use portcullis_engine::Progress;
 use portcullis_model::Method;
+use proptest::prelude::*;
 
 use crate::issuer::{Keys, NOW, decided, policy, request};
 
@@ -46,5 +48,102 @@ fn the_documented_order() {
             Some(expected),
             "{method} {path}"
         );
+    }
+}
+
+/// A matcher that is slow and follows docs/policy-directory.md word by word, to compare with.
+mod by_the_book {
+    /// Whether a pattern without escapes covers a path: character by character, trying everything.
+    pub(super) fn covers(pattern: &[u8], path: &[u8]) -> bool {
+        match pattern {
+            [] => path.is_empty(),
+            [b'*', b'*'] => true,
+            [b'*', rest @ ..] => (0..=path.len())
+                .take_while(|taken| !path[..*taken].contains(&b'/'))
+                .any(|taken| covers(rest, &path[taken..])),
+            [b'{', rest @ ..] => {
+                let end = rest.iter().position(|byte| *byte == b'}').unwrap();
+                let segment = path
+                    .iter()
+                    .position(|byte| *byte == b'/')
+                    .unwrap_or(path.len());
+                segment > 0 && covers(&rest[end + 1..], &path[segment..])
+            }
+            [literal, rest @ ..] => path.first() == Some(literal) && covers(rest, &path[1..]),
+        }
+    }
+
+    /// The number of the operation that wins.
+    pub(super) fn winner(operations: &[(bool, String)], get: bool, path: &str) -> Option<usize> {
+        let literal = |segment: &str| !segment.contains(['*', '{']);
+        let mut winner: Option<usize> = None;
+        for (number, (only_get, pattern)) in operations.iter().enumerate() {
+            if (*only_get && !get) || !covers(pattern.as_bytes(), path.as_bytes()) {
+                continue;
+            }
+            let better = winner.is_none_or(|other| {
+                let (other_only_get, other_pattern) = &operations[other];
+                let rank = |pattern: &str| {
+                    let segments: Vec<bool> = pattern.split('/').map(literal).collect();
+                    let exact = segments.iter().all(|literal| *literal);
+                    // Segments that one of the two does not have are no literals.
+                    (
+                        exact,
+                        (0..12)
+                            .map(|at| segments.get(at) == Some(&true))
+                            .collect::<Vec<_>>(),
+                    )
+                };
+                (rank(pattern), only_get) > (rank(other_pattern), other_only_get)
+            });
+            if better {
+                winner = Some(number);
+            }
+        }
+        winner
+    }
+}
+
+fn any_pattern() -> impl Strategy<Value = String> {
+    let segment = prop_oneof!["[ab]{1,2}", "[ab]?\\*[ab]?", Just("{p}".to_owned())];
+    (prop::collection::vec(segment, 1..4), any::<bool>()).prop_map(|(segments, open)| {
+        // Parameters of one pattern have names of their own.
+        let named = segments
+            .iter()
+            .enumerate()
+            .map(|(at, segment)| segment.replace("{p}", &format!("{{p{at}}}")));
+        let pattern = named
+            .map(|segment| ["/", &segment].concat())
+            .collect::<String>();
+        if open { pattern + "/**" } else { pattern }
+    })
+}
+
+proptest! {
+    #[test]
+    fn the_index_finds_what_the_book_says(
+        operations in prop::collection::vec((any::<bool>(), any_pattern()), 1..8),
+        requests in prop::collection::vec((any::<bool>(), "(/[ab]{0,2}){1,4}"), 1..8),
+    ) {
+        let mut service = "name: S\nbase_urls: [https://api.example.com]\noperations:\n".to_owned();
+        for (number, (only_get, pattern)) in operations.iter().enumerate() {
+            let methods = if *only_get { "methods: [GET], " } else { "" };
+            service += &["  - { name: o", &number.to_string(), ", ", methods, "paths: ['", pattern, "'], public: true }\n"].concat();
+        }
+        let policy = policy(&service);
+        for (get, path) in &requests {
+            // Requests with empty segments are refused before matching.
+            if path.contains("//") {
+                continue;
+            }
+            let method = if *get { "GET" } else { "PUT" };
+            let request = request(method, &format!("https://api.example.com{path}"), &[]);
+            let expected = by_the_book::winner(&operations, *get, path).map(|number| format!("o{number}"));
+            let found = match policy.decide(&request, &Keys::none(), NOW) {
+                Progress::Decided(decision) => decision.trace.operation,
+                other @ Progress::NeedsKeys { .. } => panic!("{other:?}"),
+            };
+            prop_assert_eq!(found.as_deref(), expected.as_deref(), "{} {}", method, path);
+        }
     }
 }
