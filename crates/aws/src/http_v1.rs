@@ -4,15 +4,13 @@
 //! The shape is that of a REST REQUEST event. The values are those of an HTTP API: the path comes
 //! decoded, and starts with a named stage on the API's own endpoint.
 
-use portcullis_model::ApiRequest;
-
 use crate::arn::MethodArn;
 use crate::dialect::Dialect;
 use crate::error::EventError;
 use crate::event::AuthorizerEvent;
 use crate::json::Object;
 use crate::options::EventOptions;
-use crate::request_parts::{client_certificate, headers, http_version, method, query, source};
+use crate::request_parts::rest_shaped;
 use crate::target::{ApiKind, Target};
 
 pub(crate) fn parse(
@@ -35,17 +33,7 @@ pub(crate) fn parse(
     } else {
         target
     };
-    let identity = context.object("requestContext.identity")?;
-    let request = ApiRequest {
-        method: method(called)?,
-        url: target.url(query(event)?.as_deref(), options)?,
-        http_version: http_version(context.text("requestContext.protocol")?),
-        headers: headers(event)?,
-        source: source(identity.text("requestContext.identity.sourceIp")?),
-        client_certificate: client_certificate(identity)?,
-        body: None,
-        entry,
-    };
+    let request = rest_shaped(event, context, called, &target, options, entry)?;
     Ok(AuthorizerEvent {
         dialect: Dialect::HttpV1,
         request,

@@ -4,14 +4,37 @@
 use std::collections::HashSet;
 use std::net::IpAddr;
 
-use portcullis_model::{ClientCertificate, HeaderMap, Method, Source};
+use portcullis_model::{ApiRequest, AwsEntry, ClientCertificate, HeaderMap, Method, Source};
 
 use crate::error::EventError;
 use crate::json::{Json, Object, unexpected};
-use crate::target::push_parameter;
+use crate::options::EventOptions;
+use crate::target::{Target, push_parameter};
 
 /// The HTTP version where the event names none.
 const DEFAULT_HTTP_VERSION: &str = "1.1";
+
+/// The request of an event in the shape that REST REQUEST and HTTP 1.0 share.
+pub(crate) fn rest_shaped(
+    event: &Object,
+    context: &Object,
+    called: &str,
+    target: &Target,
+    options: &EventOptions,
+    entry: Option<AwsEntry>,
+) -> Result<ApiRequest, EventError> {
+    let identity = context.object("requestContext.identity")?;
+    Ok(ApiRequest {
+        method: method(called)?,
+        url: target.url(query(event)?.as_deref(), options)?,
+        http_version: http_version(context.text("requestContext.protocol")?),
+        headers: headers(event)?,
+        source: source(identity.text("requestContext.identity.sourceIp")?),
+        client_certificate: client_certificate(identity)?,
+        body: None,
+        entry,
+    })
+}
 
 /// A method that a client may have sent. Tokens with other characters than these are legal, but a
 /// `*` would be a wildcard in an IAM policy, and no API is defined on any of them.
