@@ -11,6 +11,9 @@ pub const MAX_HEADERS: usize = 256;
 /// Most bytes that all names and values may take together.
 pub const MAX_HEADER_BYTES: usize = 64 * 1024;
 
+/// How much of a name an error shows.
+const MAX_SHOWN_CHARS: usize = 64;
+
 /// One header field: a name as it was sent and its value.
 #[derive(Clone, PartialEq, Eq)]
 pub struct HeaderField {
@@ -71,7 +74,7 @@ impl HeaderMap {
         let value = value.trim_matches([' ', '\t']);
         if value.chars().any(|c| c.is_control() && c != '\t') {
             return Err(InvalidHeader::Value {
-                name: name.to_owned(),
+                name: name.chars().take(MAX_SHOWN_CHARS).collect(),
             });
         }
         let bytes = self.bytes + name.len() + value.len();
