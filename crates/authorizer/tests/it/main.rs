@@ -7,7 +7,12 @@
 )]
 
 mod answers;
+mod credential;
+mod dialects;
+mod hostile_service;
+mod logging;
 mod no_decision;
 mod secret_store;
 mod settings;
 mod support;
+mod wire;
