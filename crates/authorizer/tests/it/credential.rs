@@ -68,10 +68,10 @@ fn names_its_service_where_no_setting_does() {
     let log = direct.stop();
     assert!(!log.contains(&credential), "{log}");
 
-    let (secret_port, _) = extension(json!({ "SecretString": credential }).to_string());
+    let (extension_port, _) = extension(json!({ "SecretString": credential }).to_string());
     let mut stored = function(&[
         ("SECRET_HEADER_VALUE_ARN", SECRET),
-        ("PARAMETERS_SECRETS_EXTENSION_HTTP_PORT", &secret_port),
+        ("PARAMETERS_SECRETS_EXTENSION_HTTP_PORT", &extension_port),
         ("AWS_SESSION_TOKEN", SESSION),
     ]);
     assert!(allows(&stored.invoke(&planets()).outcome));
@@ -129,7 +129,7 @@ fn is_asked_for_in_the_documented_form() {
         let mut function = function(&[
             ("SERVICE_URL", &service.url()),
             ("SECRET_HEADER_VALUE_ARN", arn),
-            ("PARAMETERS_SECRETS_EXTENSION_HTTP_PORT", &secret_port),
+            ("PARAMETERS_SECRETS_EXTENSION_HTTP_PORT", &port),
             ("AWS_SESSION_TOKEN", SESSION),
         ]);
         assert!(extension.heads().is_empty(), "it cannot answer before the first event");
@@ -214,7 +214,7 @@ fn an_extension_that_hangs_or_needs_a_session_is_no_credential() {
         let mut function = function(&[
             ("SERVICE_URL", &service.url),
             ("SECRET_HEADER_VALUE_ARN", SECRET),
-            ("PARAMETERS_SECRETS_EXTENSION_HTTP_PORT", &secret_port),
+            ("PARAMETERS_SECRETS_EXTENSION_HTTP_PORT", &port),
             ("AWS_SESSION_TOKEN", session),
             ("PORTCULLIS_TIMEOUT", "200ms"),
         ]);
