@@ -4,12 +4,14 @@
 #![expect(clippy::unwrap_used, reason = "test support: a surprise ends the test")]
 
 mod answers;
+mod attack;
 mod discovery;
 mod fake_clock;
 mod fake_web;
 mod freshness;
 mod hostile_service;
 mod http_client;
+mod jwt_tool;
 mod key_endpoints;
 mod local;
 mod logging;
