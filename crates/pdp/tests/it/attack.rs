@@ -9,7 +9,7 @@
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
-use aws_lc_rs::encoding::AsDer;
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
@@ -23,7 +23,7 @@ use portcullis_pdp::http::{HttpClient, HttpRequest, TlsRoots};
 use portcullis_pdp::keys::{COOL_DOWN, Fetch};
 use portcullis_pdp::local::LocalDecisionPoint;
 use portcullis_pdp::{DecisionPoint, Unavailable};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::fake_clock::{FakeClock, START};
 use crate::fake_web::metadata;
@@ -35,9 +35,9 @@ pub(crate) const AUDIENCE: &str = "https://api.example.com";
 pub(crate) const PLANETS: &str = "https://api.example.com/planets";
 pub(crate) const ADMIN: &str = "https://api.example.com/admin";
 
-/// The key of the issuer, and those of the attacker and of another tenant. Made once: it takes
-/// longer than all else.
+/// The key of the issuer. Made once: it takes longer than all else.
 pub(crate) static GENUINE: LazyLock<RsaKey> = LazyLock::new(RsaKey::generate);
+/// The key of the attacker, or of another tenant.
 pub(crate) static MALLORY: LazyLock<RsaKey> = LazyLock::new(RsaKey::generate);
 
 /// A key for RS256.
@@ -48,12 +48,12 @@ impl RsaKey {
         Self(KeyPair::generate(KeySize::Rsa2048).unwrap())
     }
 
-    pub(crate) fn from_pkcs8(der: &[u8]) -> Self {
-        Self(KeyPair::from_pkcs8(der).unwrap())
+    pub(crate) fn from_der(der: &[u8]) -> Self {
+        Self(KeyPair::from_der(der).unwrap())
     }
 
     pub(crate) fn to_pkcs8(&self) -> Vec<u8> {
-        AsDer::<aws_lc_rs::encoding::Pkcs8V1Der<'_>>::as_der(&self.0)
+        AsDer::<Pkcs8V1Der<'_>>::as_der(&self.0)
             .unwrap()
             .as_ref()
             .to_vec()
@@ -82,7 +82,7 @@ impl RsaKey {
 
     /// `SubjectPublicKeyInfo` (RFC 5280 section 4.1).
     pub(crate) fn spki(&self) -> Vec<u8> {
-        AsDer::<aws_lc_rs::encoding::PublicKeyX509Der<'_>>::as_der(self.0.public_key())
+        AsDer::<PublicKeyX509Der<'_>>::as_der(self.0.public_key())
             .unwrap()
             .as_ref()
             .to_vec()
@@ -297,6 +297,7 @@ impl Stage {
     }
 
     /// The header of a genuine token.
+    #[expect(clippy::unused_self, reason = "belongs with the claims")]
     pub(crate) fn header(&self) -> Value {
         json!({ "alg": "RS256", "typ": "at+jwt", "kid": KID })
     }
@@ -424,12 +425,7 @@ impl Stage {
     /// Nobody has asked the canary. Connections are accepted in the order in which they were made,
     /// so that ours comes after any that was left behind.
     pub(crate) async fn canary_is_quiet(&self) {
-        let url = self.canary.url();
-        let request = HttpRequest::get(&url).unwrap();
-        // The pool of the decision point's client would hide a connection to the canary.
-        let client = HttpClient::new(&TlsRoots::public()).unwrap();
-        let answer = client.send(request, Duration::from_secs(30), 1 << 20).await;
-        assert_eq!(answer.unwrap().status, 200, "the canary is dead");
+        assert_eq!(get(&self.canary.url()).await, 200, "the canary is dead");
         let heads: Vec<_> = self
             .canary
             .seen()
@@ -444,10 +440,35 @@ impl Stage {
     }
 }
 
+/// Asks for a document over a connection of its own.
+async fn get(url: &str) -> u16 {
+    let client = HttpClient::new(&TlsRoots::public()).unwrap();
+    let request = HttpRequest::get(url).unwrap();
+    let answer = client.send(request, Duration::from_secs(30), 1 << 20).await;
+    answer.unwrap().status
+}
+
 /// The members of an object by name.
 pub(crate) fn object(members: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
     let members = members
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value));
-    Value::Object(Map::from_iter(members))
+    Value::Object(members.collect())
+}
+
+#[tokio::test]
+#[should_panic(expected = "permit")]
+async fn the_stage_notices_an_attack_that_gets_through() {
+    let stage = Stage::new().await;
+    stage
+        .attack(&stage.token(), ReasonCode::InvalidSignature)
+        .await;
+}
+
+#[tokio::test]
+#[should_panic(expected = "GET /jwks ")]
+async fn the_stage_notices_who_asks_the_canary() {
+    let stage = Stage::new().await;
+    get(&format!("{}/jwks", stage.canary.url())).await;
+    stage.finish().await;
 }

@@ -1,7 +1,12 @@
 //! The decision points that ask others, over real sockets on loopback: connections, retries, time
 //! budgets, throttling, TLS, and every answer that must not become a permit. And the keys of token
-//! issuers: where they come from, how long they are used.
-#![expect(clippy::unwrap_used, reason = "test support: a surprise ends the test")]
+//! issuers: where they come from, how long they are used. And the attacks that are known on whoever
+//! checks tokens, each by the name that it is known under (`jwt_tool`, `portswigger`, `replay`).
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "test support: a surprise ends the test"
+)]
 
 mod answers;
 mod attack;
@@ -15,6 +20,9 @@ mod jwt_tool;
 mod key_endpoints;
 mod local;
 mod logging;
+mod misbehaving_issuer;
+mod portswigger;
+mod replay;
 mod retries;
 mod service;
 mod support;
