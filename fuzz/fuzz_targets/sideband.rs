@@ -1,0 +1,71 @@
+//! Requests and answers of the sideband protocol: reading never panics, what is read crosses the
+//! wire unchanged, and nothing but a full echo is a permit.
+//!
+//! An input is a request, and behind a NUL an answer to it.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use portcullis_model::{Decision, Deny, Outcome, Reason, ReasonCode, RequestEdits};
+use portcullis_sideband::{SidebandReply, SidebandRequest};
+use serde_json::Value;
+
+const SENT: &str = r#"{"source_ip":"192.0.2.7","source_port":56782,"method":"GET","url":"https://api.example.com/planets?x=1","http_version":"1.1","headers":[{"Accept":"*/*"},{"X-Multi":"a"},{"X-Multi":"b"}]}"#;
+
+fuzz_target!(|data: &[u8]| {
+    let mut parts = data.splitn(2, |byte| *byte == 0);
+    let request = parts.next().unwrap_or_default();
+    let reply = parts.next().unwrap_or(request);
+    let sent = SidebandRequest::parse(SENT.as_bytes()).unwrap();
+    read(reply, &sent);
+    let Ok(request) = SidebandRequest::parse(request) else {
+        return;
+    };
+    read(reply, &request);
+    let _ = format!("{request:?}");
+    let json = serde_json::to_vec(&request).unwrap();
+    assert!(SidebandRequest::parse(&json).as_ref() == Ok(&request));
+    let Ok(api_request) = request.to_api_request() else {
+        return;
+    };
+    // Once it has been understood, it is said and understood in the same way ever after.
+    let again = SidebandRequest::from_api_request(&api_request);
+    let understood = again.to_api_request().unwrap();
+    assert!(SidebandRequest::from_api_request(&understood) == again);
+    crosses(&again);
+});
+
+/// A decision survives the way to the enforcement point.
+fn crosses(sent: &SidebandRequest) {
+    let reason = Reason::new(ReasonCode::Permitted, "permitted");
+    let permit = SidebandReply::from_decision(sent, &Decision::permit(reason.clone()));
+    let read = SidebandReply::read(&serde_json::to_vec(&permit).unwrap(), sent).unwrap();
+    assert_eq!(read.outcome, Outcome::Permit(RequestEdits::default()));
+    for status in [200, 401, 403, 599] {
+        let denied = Decision::deny(Deny::status(status), reason.clone());
+        let deny = SidebandReply::from_decision(sent, &denied);
+        let read = SidebandReply::read(&serde_json::to_vec(&deny).unwrap(), sent).unwrap();
+        assert!(!read.is_permit());
+    }
+}
+
+/// An answer is a permit only if another reader finds a full echo in it and no response.
+fn read(reply: &[u8], sent: &SidebandRequest) {
+    let Ok(decision) = SidebandReply::read(reply, sent) else {
+        return;
+    };
+    let _ = format!("{decision:?}");
+    let json: Value = serde_json::from_slice(reply).unwrap();
+    match &decision.outcome {
+        Outcome::Permit(_) => {
+            assert!(json.get("response").is_none());
+            assert_eq!(json["method"], sent.method);
+            assert_eq!(json["http_version"], sent.http_version);
+            assert!(json["source_ip"].is_string() && json["url"].is_string());
+            assert!(json["headers"].is_array() && json.get("source_port").is_some());
+        }
+        Outcome::Deny(deny) => {
+            assert!((200..=599).contains(&deny.status));
+            assert!(json["response"].is_object());
+        }
+    }
+}
