@@ -15,7 +15,10 @@ use serde::de::{
 /// Reads a whole JSON text that is one object. The message of the error names the member and the
 /// place.
 pub(crate) fn from_slice<'de, T: Deserialize<'de>>(json: &'de [u8]) -> Result<T, String> {
-    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    // The parser does not look into texts that nobody wants, and would take any bytes there.
+    let json = str::from_utf8(json)
+        .map_err(|_| "expected JSON in UTF-8 (RFC 8259 section 8.1)".to_owned())?;
+    let mut deserializer = serde_json::Deserializer::from_str(json);
     deserialize(&mut deserializer)
         .and_then(|object| deserializer.end().map(|()| object))
         .map_err(|error| describe(&error.to_string()))

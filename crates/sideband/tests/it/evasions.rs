@@ -381,3 +381,19 @@ fn what_a_gateway_leaves_out_is_refused() {
         assert_eq!(request.is_ok(), optional, "{member}");
     }
 }
+
+#[test]
+fn text_that_is_not_utf_8_is_no_json_wherever_it_stands() {
+    // Also in members that nobody reads, where the parser does not look at it (RFC 8259 section
+    // 8.1): another reader would refuse the whole.
+    for member in ["state", "unknown", "body"] {
+        let text = with(sent_json(), member, json!("@")).to_string();
+        assert!(is_permit(&text), "the control: {member}");
+        let bytes: Vec<u8> = text
+            .bytes()
+            .map(|byte| if byte == b'@' { 0xff } else { byte })
+            .collect();
+        assert!(SidebandReply::read(&bytes, &sent()).is_err(), "{member}");
+        assert!(SidebandRequest::parse(&bytes).is_err(), "{member}");
+    }
+}

@@ -43,8 +43,8 @@ fn other_texts_than_json() {
     expected a JSON object, got an empty body; is SERVICE_URL right?
     expected a full echo of the request as a JSON object: expected value at line 1 column 1
     expected a full echo of the request as a JSON object: EOF while parsing an object at line 1 column 219
-    expected a full echo of the request as a JSON object: expected value at line 1 column 1
-    expected a full echo of the request as a JSON object: expected value at line 1 column 1
+    expected a full echo of the request as a JSON object: expected JSON in UTF-8 (RFC 8259 section 8.1)
+    expected a full echo of the request as a JSON object: expected JSON in UTF-8 (RFC 8259 section 8.1)
     expected a full echo of the request as a JSON object: expected value at line 1 column 1
     ");
 }
