@@ -10,6 +10,13 @@ PYTHON := $(VENV)/bin/python
 IDP := examples/solar-system/authorization-server
 IDP_READY := $(IDP)/node_modules/.package-lock.json
 CARGO_DENY_VERSION := 0.20.2
+CARGO_FUZZ_VERSION := 0.13.2
+# libFuzzer and its sanitizer hang on flags that the stable compiler has and does not offer.
+CARGO_FUZZ := RUSTC_BOOTSTRAP=1 .tools/cargo/bin/cargo-fuzz
+SECONDS := 30
+TARGET := $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
+# Inputs to begin with, beside those in fuzz/seeds.
+SEEDS_event := $(wildcard ../shared/data/events)
 
 export PORTCULLIS_BIN_DIR ?= $(CURDIR)/target/release
 
@@ -49,12 +56,24 @@ format: ## Format the code
 bench: build ## Measure start, memory, size and cost of a decision; rewrites docs/benchmarks.md
 	cargo run --locked --release -p portcullis-bench
 
+.PHONY: fuzz
+fuzz: fuzz-tool ## Try inputs without end on what reads them (SECONDS=30 for each target, TARGET=jws for one)
+	@$(foreach target,$(TARGET),$(call FUZZ,$(target)))
+
+define FUZZ
+mkdir -p fuzz/corpus/$1; \
+echo "=== $1, $(SECONDS) s"; \
+$(CARGO_FUZZ) run --sanitizer address $1 fuzz/corpus/$1 fuzz/seeds/$1 $(SEEDS_$1) -- \
+	-max_total_time=$(SECONDS) -max_len=16384 -timeout=10 -dict=fuzz/dictionaries/$1.dict \
+	-verbosity=0 -print_final_stats=1;
+endef
+
 .PHONY: tools
 tools: $(VENV)/.ready $(IDP_READY) ## Install the pinned tools that tests and demo use
 
 .PHONY: clean
 clean: ## Remove everything that was built or installed
-	rm -rf target .tools $(IDP)/node_modules
+	rm -rf target .tools $(IDP)/node_modules fuzz/target fuzz/corpus fuzz/artifacts
 
 $(VENV)/.ready: tools/requirements.txt
 	python3 -m venv $(VENV)
@@ -70,4 +89,11 @@ deny-tool: .tools/cargo/cargo-deny-$(CARGO_DENY_VERSION)
 
 .tools/cargo/cargo-deny-$(CARGO_DENY_VERSION):
 	cargo install --quiet --locked --root .tools/cargo --target-dir target/tools cargo-deny@$(CARGO_DENY_VERSION)
+	touch $@
+
+.PHONY: fuzz-tool
+fuzz-tool: .tools/cargo/cargo-fuzz-$(CARGO_FUZZ_VERSION)
+
+.tools/cargo/cargo-fuzz-$(CARGO_FUZZ_VERSION):
+	cargo install --quiet --locked --root .tools/cargo --target-dir target/tools cargo-fuzz@$(CARGO_FUZZ_VERSION)
 	touch $@
