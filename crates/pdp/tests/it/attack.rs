@@ -440,20 +440,34 @@ impl Stage {
     }
 }
 
+/// URLs that lead to the canary, and ways to make one host look like another.
+pub(crate) fn canary_urls(stage: &Stage) -> Vec<String> {
+    let (canary, issuer) = (stage.canary.url(), stage.issuer.url());
+    let host = canary.trim_start_matches("http://").to_owned();
+    vec![
+        canary.clone(),
+        format!("{canary}/"),
+        format!("{canary}/jwks"),
+        format!("{canary}/.well-known/openid-configuration"),
+        format!("{canary}/jwks.json#{KID}"),
+        format!("{canary}/?{issuer}/jwks"),
+        format!("{issuer}@{host}/jwks"),
+        format!("{issuer}\\@{host}/jwks"),
+        format!("{issuer}/redirect?to={canary}"),
+        format!("//{host}/jwks"),
+        format!("HTTP://{host}/jwks"),
+        format!("https://{host}/jwks"),
+        format!("ftp://{host}/jwks"),
+        format!("url={canary}"),
+        format!("{issuer} {canary}"),
+    ]
+}
 /// Asks for a document over a connection of its own.
 async fn get(url: &str) -> u16 {
     let client = HttpClient::new(&TlsRoots::public()).unwrap();
     let request = HttpRequest::get(url).unwrap();
     let answer = client.send(request, Duration::from_secs(30), 1 << 20).await;
     answer.unwrap().status
-}
-
-/// The members of an object by name.
-pub(crate) fn object(members: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
-    let members = members
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value));
-    Value::Object(members.collect())
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! The decision points that ask others, over real sockets on loopback: connections, retries, time
 //! budgets, throttling, TLS, and every answer that must not become a permit. And the keys of token
 //! issuers: where they come from, how long they are used. And the attacks that are known on whoever
-//! checks tokens, each by the name that it is known under (`jwt_tool`, `portswigger`, `replay`).
+//! checks tokens, each by the name that it is known under (`jwt_tool`, `jwt_tool_members`,
+//! `portswigger`, `replay`).
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -17,6 +18,7 @@ mod freshness;
 mod hostile_service;
 mod http_client;
 mod jwt_tool;
+mod jwt_tool_members;
 mod key_endpoints;
 mod local;
 mod logging;
