@@ -180,14 +180,13 @@ fn shown(answer: &Answer, effect: &str) {
     let text = serde_json::to_string(answer).unwrap();
     assert!(text.len() <= MAX_RESPONSE_BYTES, "{}", text.len());
     let json: Value = serde_json::from_str(&text).unwrap();
-    match json.get("isAuthorized") {
-        Some(authorized) => assert_eq!(*authorized, json!(effect == "Allow")),
-        None => {
-            let statements = json["policyDocument"]["Statement"].as_array().unwrap();
-            assert!(!statements.is_empty());
-            for statement in statements {
-                assert_eq!(statement["Effect"], effect);
-            }
-        }
+    if let Some(authorized) = json.get("isAuthorized") {
+        assert_eq!(*authorized, json!(effect == "Allow"));
+        return;
+    }
+    let statements = json["policyDocument"]["Statement"].as_array().unwrap();
+    assert!(!statements.is_empty());
+    for statement in statements {
+        assert_eq!(statement["Effect"], effect);
     }
 }

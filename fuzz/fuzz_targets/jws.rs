@@ -15,7 +15,7 @@ use libfuzzer_sys::fuzz_target;
 use portcullis_jose::{AwsLc, CompactJws, Jwk, Jwks, MAX_JWS_BYTES, SymmetricKeys};
 use serde_json::{Value, json};
 
-/// The tokens with their keys, RS256, ES256 and EdDSA. The private keys were thrown away.
+/// The tokens with their keys, RS256, ES256 and Ed25519. The private keys were thrown away.
 static SIGNED: LazyLock<Vec<(String, Jwk)>> = LazyLock::new(|| {
     let signed: Value = serde_json::from_str(include_str!("../signed.json")).unwrap();
     let entries = signed.as_array().unwrap().iter();
