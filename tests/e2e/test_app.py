@@ -98,6 +98,7 @@ def test_the_token_is_in_no_address_no_storage_and_no_log(browse, system, app, a
     logs = {
         "app": app.process.log(),
         "authorization server": system.authorization_server.process.log(),
+        "MiniStack": system.aws.process.log(),
         "decision service": system.decision_service.process.log(),
         "authorizer": "\n".join(system.aws.log_lines(apis.authorizer_log_group)),
     }

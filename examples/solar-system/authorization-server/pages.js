@@ -11,9 +11,10 @@ export function signInPage(context, { interaction, appOrigin, name = '', problem
     <form method="post" action="/interaction/${interaction.uid}/sign-in">
       <label for="name">Name</label>
       <input id="name" name="name" value="${escaped(name)}" autocomplete="username" autocapitalize="none"
-        spellcheck="false" required autofocus ${describe}>
+        spellcheck="false" required ${problem ? '' : 'autofocus'} ${describe}>
       <label for="password">Password</label>
-      <input id="password" name="password" type="password" autocomplete="current-password" required ${describe}>
+      <input id="password" name="password" type="password" autocomplete="current-password" required
+        ${problem ? 'autofocus' : ''} ${describe}>
       <button type="submit">Sign in</button>
     </form>
     ${cancelForm(interaction)}

@@ -22,7 +22,7 @@ export function reason({ status, body }) {
   const texts = [body?.reason, body?.message].filter((text) => typeof text === 'string');
   const told = texts.filter((text) => !text.startsWith('$context.'));
   if (told.length) return told.join(': ');
-  if (texts.length) return 'The answer has the names of the authorizer’s reason and message, which only AWS fills in.';
+  if (texts.length) return 'AWS puts the authorizer’s reason and message here. MiniStack leaves their names.';
   return 'The answer does not say.';
 }
 
