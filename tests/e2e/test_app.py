@@ -25,6 +25,7 @@ ON_BOTH_APIS = [
 ON_ONE_API = [
     "the token is shown decoded",
     "one signs out and the other signs in",
+    "signing out forgets the token before it leaves the page",
     "a reload forgets the token",
     "a wrong password gives an error and no token",
     "a scope that is not allowed is not in the token",
@@ -140,7 +141,7 @@ def test_another_name_for_the_address_is_refused(app):
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"code_challenge": None}, "invalid_request"),
+        ({"code_challenge": None, "code_challenge_method": None}, "PKCE"),
         ({"code_challenge_method": "plain"}, "invalid_request"),
         ({"resource": "https://elsewhere.example"}, "invalid_target"),
         ({"response_type": "token"}, "unsupported_response_type"),

@@ -57,7 +57,7 @@ const scenarios = {
     assert.equal(claims.sub, 'user-silver');
     assert.equal(claims.scope, it.users.silver.scopes.join(' '));
     assert.equal(claims.aud, 'https://solar-system.example');
-    assert.deepEqual({ header, claims }, decoded(it.tokens.access_token));
+    assert.deepEqual({ header, claims }, decoded((await it.tokens).access_token));
     assert.deepEqual(await page.locator('#scopes li').allInnerTexts().then((rows) => rows.map((row) => row.split(/\s+/))),
       [['http://myapp.com/scp/silver', 'yes'], [GOLD, 'no']]);
   },
@@ -74,6 +74,17 @@ const scenarios = {
     assert.ok(await page.getByLabel('Your token', { exact: true }).isDisabled());
     await signIn(page, it, 'gold');
     await expectAnswers(page, it, it.users.gold.expected);
+  },
+
+  async 'signing out forgets the token before it leaves the page'(page, it) {
+    await signIn(page, it, 'silver');
+    // An answer without content leaves the browser where it is.
+    await page.route(`${it.issuer}/session/end*`, (route) => route.fulfill({ status: 204 }));
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByText('Nobody is signed in.').waitFor();
+    assert.ok(await page.locator('#token').isHidden());
+    assert.equal(await page.locator('#claims').textContent(), '');
+    assert.equal((await tryCall(page, '/planets')).status, 401);
   },
 
   async 'a reload forgets the token'(page, it) {
@@ -113,7 +124,7 @@ const scenarios = {
     await page.getByLabel(GOLD).uncheck();
     await page.getByRole('button', { name: 'Allow' }).click();
     await page.getByText('Signed in as user-gold.').waitFor();
-    assert.equal(decoded(it.tokens.access_token).claims.scope, 'http://myapp.com/scp/silver');
+    assert.equal(decoded((await it.tokens).access_token).claims.scope, 'http://myapp.com/scp/silver');
     await expectAnswers(page, it, it.users.silver.expected);
   },
 
@@ -130,7 +141,7 @@ const scenarios = {
     ]);
     assert.ok(new URLSearchParams(sent.postData()).getAll('scope').includes(GOLD), 'the form did ask for it');
     await page.getByText('Signed in as user-silver.').waitFor();
-    assert.equal(decoded(it.tokens.access_token).claims.scope, it.users.silver.scopes.join(' '));
+    assert.equal(decoded((await it.tokens).access_token).claims.scope, it.users.silver.scopes.join(' '));
     await expectAnswers(page, it, it.users.silver.expected);
   },
 
@@ -202,7 +213,8 @@ const scenarios = {
   async 'the token stays in the page'(page, it) {
     await signIn(page, it, 'gold');
     await expectAnswers(page, it, it.users.gold.expected);
-    const parts = [it.tokens.access_token, it.tokens.id_token].flatMap((token) => token.split('.').slice(1));
+    const { access_token: accessToken, id_token: idToken } = await it.tokens;
+    const parts = [accessToken, idToken].flatMap((token) => token.split('.').slice(1));
     const stored = await page.evaluate(async () => JSON.stringify([
       { ...localStorage }, { ...sessionStorage }, document.cookie, location.href, history.state,
       await indexedDB.databases(), await caches.keys(),
@@ -215,7 +227,7 @@ const scenarios = {
       for (const { url } of it.requests) assert.ok(!url.includes(part), `a token is in ${url.split('?')[0]}`);
     }
     // With its token the page talks to nobody but the API, at its own origin.
-    const told = it.requests.filter(({ headers, body }) => `${JSON.stringify(headers)}${body}`.includes(it.tokens.access_token));
+    const told = it.requests.filter(({ headers, body }) => `${JSON.stringify(headers)}${body}`.includes(accessToken));
     assert.deepEqual([...new Set(told.map(({ url }) => url))].sort(),
       Object.keys(it.users.gold.expected).map((path) => `${it.app}api/${it.api}${path}`).sort());
     return { secrets: [...parts, it.code] };
@@ -361,14 +373,14 @@ function decoded(token) {
 
 /** Keeps what the browser sent and got, so that scenarios can look for what must not be there. */
 function watch(context, it) {
-  context.on('request', async (request) => {
+  context.on('request', (request) => {
     it.requests.push({ url: request.url(), headers: request.headers(), body: request.postData() ?? '' });
     const { origin, searchParams } = new URL(request.url());
     if (`${origin}/` === it.app && searchParams.has('code')) it.code = searchParams.get('code');
     if (request.url() === `${it.issuer}/token` && request.method() === 'POST') {
       it.tokenCalls += 1;
-      const answer = await request.response();
-      if (answer?.ok()) it.tokens = await answer.json();
+      // A promise: the page may have shown the token before this has read it.
+      it.tokens = request.response().then((answer) => answer.json()).catch(() => null);
     }
   });
   context.on('console', (message) => {
