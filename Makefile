@@ -9,6 +9,8 @@ VENV := .tools/venv
 PYTHON := $(VENV)/bin/python
 IDP := examples/solar-system/authorization-server
 IDP_READY := $(IDP)/node_modules/.package-lock.json
+APP := examples/solar-system/app
+APP_READY := $(APP)/node_modules/.package-lock.json
 CARGO_DENY_VERSION := 0.20.2
 CARGO_FUZZ_VERSION := 0.13.2
 # libFuzzer and its sanitizer hang on flags that the stable compiler has and does not offer.
@@ -33,7 +35,7 @@ demo: build tools ## Run the solar system on this machine and show who gets what
 	$(PYTHON) examples/solar-system/demo.py $(if $(ONCE),--once)
 
 .PHONY: test
-test: build tools deny-tool ## Run every check and every test
+test: build tools browser deny-tool ## Run every check and every test
 	$(PYTHON) tools/check.py
 
 .PHONY: unit
@@ -41,7 +43,7 @@ unit: ## Run the Rust tests only
 	cargo test --locked --workspace
 
 .PHONY: e2e
-e2e: build tools ## Run the end-to-end tests only
+e2e: build tools browser ## Run the end-to-end tests only
 	$(PYTHON) -m pytest tests/e2e
 
 .PHONY: lint
@@ -71,9 +73,12 @@ endef
 .PHONY: tools
 tools: $(VENV)/.ready $(IDP_READY) ## Install the pinned tools that tests and demo use
 
+.PHONY: browser
+browser: chromium $(APP_READY) ## Install the browser that the end-to-end tests use, and its driver
+
 .PHONY: clean
 clean: ## Remove everything that was built or installed
-	rm -rf target .tools $(IDP)/node_modules fuzz/target fuzz/corpus fuzz/artifacts
+	rm -rf target .tools $(IDP)/node_modules $(APP)/node_modules fuzz/target fuzz/corpus fuzz/artifacts
 
 $(VENV)/.ready: tools/requirements.txt
 	python3 -m venv $(VENV)
@@ -83,6 +88,21 @@ $(VENV)/.ready: tools/requirements.txt
 $(IDP_READY): $(IDP)/package-lock.json
 	npm ci --prefix $(IDP) --no-audit --no-fund --loglevel=error
 	touch $@
+
+$(APP_READY): $(APP)/package-lock.json
+	npm ci --prefix $(APP) --no-audit --no-fund --loglevel=error
+	touch $@
+
+# The system's own Chromium: the npm package drives a browser and brings none.
+.PHONY: chromium
+chromium:
+	@if command -v chromium >/dev/null; then exit 0; fi; \
+	if ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ]; then \
+	  echo "The end-to-end tests need Chromium. Install it so that the command chromium is on the PATH, on Debian" \
+	    "with: sudo apt-get install chromium. As root, make does that itself." >&2; \
+	  exit 1; \
+	fi; \
+	apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium
 
 .PHONY: deny-tool
 deny-tool: .tools/cargo/cargo-deny-$(CARGO_DENY_VERSION)

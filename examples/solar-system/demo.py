@@ -35,12 +35,14 @@ def main():
             system = SolarSystem(directory, progress)
             progress("deploying the CloudFormation stacks")
             apis = system.deploy("solar-system")
+            progress("starting the app")
+            app = system.start_app(apis)
             progress("calling every route")
             all_right = show_table(system, apis)
             if not all_right:
                 show_logs(system, apis)
             if not once:
-                show_how_to_try(system, apis)
+                show_how_to_try(system, apis, app)
                 threading.Event().wait()
             return 0 if all_right else 1
         except ComponentFailure as failure:
@@ -101,7 +103,7 @@ def show_logs(system, apis):
         print(f"--- end of the log of {name} ---\n{tail}", file=sys.stderr)
 
 
-def show_how_to_try(system, apis):
+def show_how_to_try(system, apis, app):
     server = system.authorization_server
     gold = server.clients["gold"]
     form = " ".join(
@@ -117,6 +119,9 @@ def show_how_to_try(system, apis):
     print(f"decision service      {system.decision_service.url}")
     print(f"authorization server  {server.issuer}")
     print(f"policy, edit to try   {system.policy.file}")
+    print(f"\nOpen the app in a browser: {app.url}")
+    for name, user in server.users.items():
+        print(f"  sign in as {name:<8}password {user['password']}")
     print("\nGet a token as gold, then ask for the moons:\n")
     print(
         f"  TOKEN=$(curl -s -u gold:{gold['secret']} {form} {server.token_endpoint}"

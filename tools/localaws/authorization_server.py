@@ -12,17 +12,23 @@ DIRECTORY = paths.SOLAR_SYSTEM / "authorization-server"
 
 
 class AuthorizationServer:
-    def __init__(self, directory):
+    def __init__(self, directory, app_origin=None):
+        """`app_origin` is where the app is that users sign in to; without one nobody can."""
         if not (DIRECTORY / "node_modules").is_dir():
             raise ComponentFailure("authorization server", f"run `npm ci` in {DIRECTORY} first")
         self.process = Process(
-            "authorization server", ["node", DIRECTORY / "server.js", "0"], directory, plain_environment()
+            "authorization server",
+            ["node", DIRECTORY / "server.js", "0", *([app_origin] if app_origin else [])],
+            directory,
+            plain_environment(),
         )
         ready = self.process.wait_until(self._ready_line, seconds=30)
         self.issuer = ready["issuer"]
         self.token_endpoint = ready["token_endpoint"]
         self.resource = ready["resource"]
         self.clients = ready["clients"]
+        self.users = ready["users"]
+        self.app = ready["app"]
 
     def _ready_line(self):
         for line in self.process.log().splitlines(keepends=True):

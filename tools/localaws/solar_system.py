@@ -4,13 +4,13 @@ import base64
 import json
 from dataclasses import dataclass
 
-from . import deployment, paths
+from . import app, deployment, paths
 from .authorization_server import AuthorizationServer
 from .calls import Endpoint, bearer
 from .decision_service import DecisionService
 from .ministack import MiniStack
 from .policy import Policy
-from .processes import ComponentFailure
+from .processes import ComponentFailure, free_port
 
 APIS_TEMPLATE = paths.SOLAR_SYSTEM / "apis.yaml"
 
@@ -76,9 +76,10 @@ class SolarSystem:
     def __init__(self, directory, progress=lambda step: None):
         self.directory = directory
         self._started = []
+        self._app_port = free_port()
         try:
             progress("starting the authorization server")
-            self.authorization_server = self._keep(AuthorizationServer(directory))
+            self.authorization_server = self._keep(AuthorizationServer(directory, app.origin(self._app_port)))
             self.policy = Policy(directory, self.authorization_server.issuer)
             progress("starting the decision service")
             self.decision_service = self._keep(DecisionService(self.policy.directory, directory))
@@ -135,6 +136,10 @@ class SolarSystem:
             authorizer_log_group=outputs["AuthorizerLogGroup"],
             authorizer_function=outputs["AuthorizerFunctionName"],
         )
+
+    def start_app(self, apis):
+        """Starts the app in front of these APIs."""
+        return self._keep(app.App(self.directory, self._app_port, self.authorization_server, apis))
 
     def callers(self):
         """Nobody, somebody with a forged token, and every client of the authorization server."""
