@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use portcullis_model::{ApiRequest, DecodedPath, Method, PathPattern, RequestUrl, Scheme};
+use portcullis_model::{ApiRequest, DecodedPath, Method, PathPattern, RequestUrl, Route, Scheme};
 
 use crate::policy_set::{ApiService, Operation, PolicySet};
 
@@ -26,13 +26,19 @@ impl PolicySet {
             let relative = same_origin.then(|| path.below(&entry.path)).flatten()?;
             Some((self.service(entry.service)?, relative))
         });
-        by_url.or_else(|| match &request.entry {
+        let by_api = || match &request.entry {
             Some(entry) => {
                 let service = self.service_of_api(&entry.api_id, &entry.stage)?;
                 Some((service, entry.path.as_str()))
             }
             None => self.service_of_endpoint(url, path),
-        })
+        };
+        let anywhere = || {
+            let entry = request.entry.as_ref();
+            let relative = entry.map_or(path.as_str(), |entry| entry.path.as_str());
+            Some((self.everywhere()?, relative))
+        };
+        by_url.or_else(by_api).or_else(anywhere)
     }
 
     /// The service of an API that the URL names itself: on its own endpoint, `{api}.execute-api`,
@@ -130,6 +136,26 @@ impl OperationIndex {
             }
         }
         index
+    }
+
+    /// Every path of every operation with the operation's number, in the order in which they win:
+    /// the same order that [`find`](Self::find) goes by.
+    pub(crate) fn ranking(operations: &[Operation]) -> (Vec<usize>, Vec<Route>) {
+        let mut ranking: Vec<(usize, Route)> = Vec::new();
+        for (number, operation) in operations.iter().enumerate() {
+            for pattern in &operation.paths {
+                let route = Route {
+                    methods: operation.methods.clone(),
+                    pattern: pattern.clone(),
+                };
+                ranking.push((number, route));
+            }
+        }
+        ranking.sort_by_cached_key(|(number, route)| {
+            let specificity = route.pattern.specificity();
+            (Reverse(specificity), route.methods.is_empty(), *number)
+        });
+        ranking.into_iter().unzip()
     }
 
     /// The operation that wins for a path below the base URL: an exact path before a pattern; then

@@ -135,11 +135,7 @@ fn trusted_issuer(arguments: &VerifyArguments, claims: &JsonObject) -> Result<Op
     };
     // INVARIANT: the argument parser accepts only the names of profiles.
     let profile = Profile::named(&arguments.profile).unwrap_or_default();
-    Ok(issuer.map(|issuer| TokenIssuer {
-        issuer,
-        audiences: arguments.audience.clone(),
-        profile,
-    }))
+    Ok(issuer.map(|issuer| TokenIssuer::new(issuer, arguments.audience.clone(), profile)))
 }
 
 fn keys(arguments: &VerifyArguments, issuer: Option<&IssuerUrl>) -> Result<Arc<Jwks>> {
