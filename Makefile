@@ -9,6 +9,8 @@ VENV := .tools/venv
 PYTHON := $(VENV)/bin/python
 IDP := examples/solar-system/authorization-server
 IDP_READY := $(IDP)/node_modules/.package-lock.json
+PEERS := benches/peers
+PEERS_READY := $(PEERS)/node_modules/.package-lock.json
 CARGO_DENY_VERSION := 0.20.2
 
 export PORTCULLIS_BIN_DIR ?= $(CURDIR)/target/release
@@ -46,15 +48,18 @@ format: ## Format the code
 	cargo fmt --all
 
 .PHONY: bench
-bench: build ## Measure start, memory, size and cost of a decision; rewrites docs/benchmarks.md
+bench: build peers ## Measure the authorizer, verification and decision; rewrites docs/benchmarks.md
 	cargo run --locked --release -p portcullis-bench
 
 .PHONY: tools
 tools: $(VENV)/.ready $(IDP_READY) ## Install the pinned tools that tests and demo use
 
+.PHONY: peers
+peers: $(PEERS_READY) ## Install what the benchmarks compare with
+
 .PHONY: clean
 clean: ## Remove everything that was built or installed
-	rm -rf target .tools $(IDP)/node_modules
+	rm -rf target .tools $(IDP)/node_modules $(PEERS)/node_modules
 
 $(VENV)/.ready: tools/requirements.txt
 	python3 -m venv $(VENV)
@@ -63,6 +68,10 @@ $(VENV)/.ready: tools/requirements.txt
 
 $(IDP_READY): $(IDP)/package-lock.json
 	npm ci --prefix $(IDP) --no-audit --no-fund --loglevel=error
+	touch $@
+
+$(PEERS_READY): $(PEERS)/package-lock.json
+	npm ci --prefix $(PEERS) --ignore-scripts --no-audit --no-fund --loglevel=error
 	touch $@
 
 .PHONY: deny-tool
