@@ -16,22 +16,30 @@ use portcullis_jose::{
 };
 use portcullis_model::{ApiRequest, HeaderMap, Method, RequestUrl, Source};
 
-use crate::rounds::{Round, Spread, take_turns, timed};
+use crate::rounds::{Round, Samples, Spread, take_turns, timed};
 use crate::tokens::{AUDIENCE, ISSUER, Tokens};
 
 /// How many rounds are measured, and how many decisions are made in one.
 pub(crate) const ROUNDS: usize = 300;
 pub(crate) const OPERATIONS: u32 = 500;
-/// Resources of the service; each has eight operations, half of them with exact paths.
+/// Resources of the service; each has eight operations, half of them without parameters.
 const RESOURCES: usize = 125;
 
-/// The time that one kind of decision takes, in seconds.
+/// Where the paths of a service are, and where a request asks for them.
+const LAYOUTS: [(&str, &str); 3] = [("", ""), ("/v1", "/v1"), ("/v1/{tenant}", "/v1/acme")];
+
+/// The times that one kind of decision takes, in seconds, in the layouts of [`layouts`].
 pub(crate) struct DecisionFigure {
-    pub(crate) name: String,
-    pub(crate) time: Spread,
+    pub(crate) name: &'static str,
+    pub(crate) times: Vec<Spread>,
 }
 
-/// Measures every kind of decision in both services.
+/// What stands before the paths of the services.
+pub(crate) fn layouts() -> impl Iterator<Item = &'static str> {
+    LAYOUTS.iter().map(|(pattern, _)| *pattern)
+}
+
+/// Measures every kind of decision in a service of each layout.
 pub(crate) fn measure(now: u64) -> Result<Vec<DecisionFigure>> {
     let tokens = Tokens::new(now)?;
     let jwks = tokens.jwks.to_string();
@@ -42,33 +50,26 @@ pub(crate) fn measure(now: u64) -> Result<Vec<DecisionFigure>> {
         .filter(|signed| signed.algorithm == "ES256")
         .find_map(|signed| signed.tokens.first());
     let token = token.map_or("", String::as_str);
+    let policies = layouts().map(policy).collect::<Result<Vec<_>>>()?;
 
-    let layouts = [
-        ("first segments differ", ""),
-        ("all paths below one segment", "/v1"),
-    ];
-    let mut policies = Vec::new();
-    for (layout, prefix) in layouts {
-        policies.push((layout, prefix, policy(prefix)?));
-    }
-    let mut names = Vec::new();
     let mut contestants: Vec<Round<'_>> = Vec::new();
-    for (layout, prefix, policy) in &policies {
-        for case in cases(token) {
-            names.push(format!("{}; {layout}", case.name));
+    for case in cases(token) {
+        for (policy, (_, prefix)) in policies.iter().zip(LAYOUTS) {
             contestants.push(case.round(policy, &keys, prefix, now)?);
         }
     }
     // The warm decision with a cached token belongs here: one more contestant, whose policy decision
     // point has decided on the same token before. Its target is 10 µs.
     let samples = take_turns(&mut contestants, ROUNDS)?;
-    names
-        .into_iter()
-        .zip(samples)
-        .map(|(name, samples)| {
+    let of_cases = samples.chunks(LAYOUTS.len());
+    cases(token)
+        .iter()
+        .zip(of_cases)
+        .map(|(case, samples)| {
+            let times = samples.iter().map(Samples::spread);
             Ok(DecisionFigure {
-                name,
-                time: samples.spread()?,
+                name: case.name,
+                times: times.collect::<Result<_>>()?,
             })
         })
         .collect()
@@ -87,49 +88,42 @@ struct Case<'a> {
 
 /// The last resource of the service is asked for, which a search from the front finds last.
 fn cases(token: &str) -> [Case<'_>; 5] {
-    let case = |name, method, path, token, code| Case {
-        name,
-        method,
-        path,
-        token,
-        code,
-    };
     [
-        case(
-            "public, exact path",
-            "GET",
-            "/resource124/count",
-            None,
-            "public",
-        ),
-        case(
-            "public, path with parameters",
-            "GET",
-            "/resource124/7/items/9",
-            None,
-            "public",
-        ),
-        case(
-            "token and scope, exact path",
-            "GET",
-            "/resource124",
-            Some(token),
-            "permitted",
-        ),
-        case(
-            "token and scope, path with parameters",
-            "PUT",
-            "/resource124/7",
-            Some(token),
-            "permitted",
-        ),
-        case(
-            "token, no operation covers the request",
-            "PATCH",
-            "/resource124/7/moons/9",
-            Some(token),
-            "no_operation",
-        ),
+        Case {
+            name: "public: `GET …/resource124/count`",
+            method: "GET",
+            path: "/resource124/count",
+            token: None,
+            code: "public",
+        },
+        Case {
+            name: "public: `GET …/resource124/{id}/items/{item}`",
+            method: "GET",
+            path: "/resource124/7/items/9",
+            token: None,
+            code: "public",
+        },
+        Case {
+            name: "token and scope: `GET …/resource124`",
+            method: "GET",
+            path: "/resource124",
+            token: Some(token),
+            code: "permitted",
+        },
+        Case {
+            name: "token and scope: `PUT …/resource124/{id}`",
+            method: "PUT",
+            path: "/resource124/7",
+            token: Some(token),
+            code: "permitted",
+        },
+        Case {
+            name: "token, but no operation covers the request",
+            method: "PATCH",
+            path: "/resource124/7/moons/9",
+            token: Some(token),
+            code: "no_operation",
+        },
     ]
 }
 
@@ -177,7 +171,7 @@ impl Case<'_> {
     }
 }
 
-/// A service of 1,000 operations, half of them with exact paths, below that prefix.
+/// A service of 1,000 operations below that prefix.
 fn policy(prefix: &str) -> Result<PolicySet> {
     let mut text = format!(
         "name: Benchmark\nbase_urls: ['{AUDIENCE}']\n\
