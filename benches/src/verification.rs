@@ -41,6 +41,8 @@ pub(crate) struct AlgorithmFigures {
     /// How many times as long as Portcullis the peers take.
     pub(crate) jsonwebtoken_over: Spread,
     pub(crate) aws_jwt_verify_over: Spread,
+    /// How many times as long as the bare signature check aws-jwt-verify takes.
+    pub(crate) aws_jwt_verify_over_bare: Spread,
 }
 
 impl Verification {
@@ -89,6 +91,7 @@ fn measure(
         over_bare: portcullis.ratio_to(bare)?,
         jsonwebtoken_over: jsonwebtoken.ratio_to(portcullis)?,
         aws_jwt_verify_over: aws_jwt_verify.ratio_to(portcullis)?,
+        aws_jwt_verify_over_bare: aws_jwt_verify.ratio_to(bare)?,
     })
 }
 
