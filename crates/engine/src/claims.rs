@@ -302,10 +302,12 @@ fn check_required(subject: &Subject<'_>) -> Checked {
 const ID_TOKEN_CLAIMS: [&str; 4] = ["nonce", "at_hash", "c_hash", "s_hash"];
 
 fn check_mark(subject: &Subject<'_>) -> Checked {
-    let is_id_token = ID_TOKEN_CLAIMS
-        .iter()
-        .any(|name| subject.claims.contains_key(*name));
-    if is_id_token && subject.issuer.profile.resembles_id_token() {
+    let is_id_token = || {
+        ID_TOKEN_CLAIMS
+            .iter()
+            .any(|name| subject.claims.contains_key(*name))
+    };
+    if subject.issuer.profile.resembles_id_token() && is_id_token() {
         return Err(InvalidClaims::Type);
     }
     match subject.issuer.profile.access_token_mark() {

@@ -99,16 +99,17 @@ impl PathPattern {
         }
     }
 
-    /// The first segment, where it is literal: every path that is covered starts with it.
-    #[must_use]
-    pub fn first_literal(&self) -> Option<&str> {
-        match &self.shape {
-            Shape::Exact(path) => path.split('/').nth(1),
-            Shape::Segments { segments, .. } => match segments.first() {
-                Some(Segment::Literal(literal)) => Some(literal),
-                _ => None,
-            },
-        }
+    /// The segments of a pattern with parameters, up to its `**`: the text of a literal one, `None`
+    /// for one that covers more than one text. Empty for an exact pattern.
+    pub fn segments(&self) -> impl Iterator<Item = Option<&str>> {
+        let segments = match &self.shape {
+            Shape::Exact(_) => &[][..],
+            Shape::Segments { segments, .. } => segments.as_slice(),
+        };
+        segments.iter().map(|segment| match segment {
+            Segment::Literal(literal) => Some(literal.as_str()),
+            Segment::Parameter(_) | Segment::Glob(_) => None,
+        })
     }
 
     /// Whether a decoded path (starting with `/`) is covered.
