@@ -69,7 +69,7 @@ impl<'token> AccessToken<'token> {
         Ok(Self::of(claims, INTROSPECTED_SCOPE, issuer, now))
     }
 
-    fn of(
+    pub(crate) fn of(
         claims: &'token Map<String, Value>,
         scope_claims: &'static [&'static str],
         issuer: &TokenIssuer,

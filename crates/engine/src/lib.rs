@@ -39,3 +39,4 @@ pub use policy_set::{
 pub use profile::Profile;
 pub use scope_table::{InvalidScopeTable, compile_scope_table};
 pub use screen::screen;
+pub use sender::{SenderFinding, sender_finding};

@@ -4,14 +4,50 @@
 //! Asked of every token, whatever the rules of the operation say: a bound token that passed as a
 //! bearer token would be worth as little as one.
 
+use portcullis_jose::JsonObject;
 use portcullis_model::{ApiRequest, ChallengeScheme, ClientCertificate};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
 use crate::claims::AccessToken;
-use crate::credential::{SentToken, TokenHash};
+use crate::credential::{self, SentToken, TokenHash};
 use crate::dpop::{self, Demand, InvalidProof};
 use crate::host::{Host, ProofUse};
+use crate::policy_set::TokenIssuer;
+
+/// Why the sender of a request may not send its token, for people who ask; `None` where it may, as the
+/// engine sees it. The claims are those of a token of that issuer whose signature was verified.
+#[must_use]
+pub fn sender_finding(
+    claims: &JsonObject,
+    issuer: &TokenIssuer,
+    request: &ApiRequest,
+    host: &dyn Host,
+    now: u64,
+) -> Option<SenderFinding> {
+    let token = AccessToken::of(claims, issuer.profile.scope_claims(), issuer, now);
+    let Ok(Some(sent)) = credential::token(request) else {
+        return Some(SenderFinding {
+            message: "the request does not carry one access token".to_owned(),
+            reference: "RFC 6750 section 2.1",
+        });
+    };
+    let hash = TokenHash::of(sent.text, host.crypto());
+    let error = check(&token, &sent, &hash, request, host).err()?;
+    Some(SenderFinding {
+        message: error.to_string(),
+        reference: error.reference(),
+    })
+}
+
+/// Why a genuine token was not taken from whoever sent it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SenderFinding {
+    /// One sentence; it holds no value of a claim.
+    pub message: String,
+    /// The specification that asks for the check.
+    pub reference: &'static str,
+}
 
 /// Checks that whoever sent the token may send it.
 pub(crate) fn check(
@@ -87,4 +123,16 @@ pub(crate) enum NotTheSender {
     /// Replay cannot be ruled out.
     #[error("there is no room left to remember DPoP proofs, so none can be accepted")]
     NoRoom,
+}
+
+impl NotTheSender {
+    /// The specification that asks for the check.
+    const fn reference(self) -> &'static str {
+        match self {
+            Self::NotBound | Self::SentAsBearer => "RFC 9449 section 7.1",
+            Self::Proof(error) => error.reference(),
+            Self::NoCertificate | Self::OtherCertificate => "RFC 8705 section 3",
+            Self::NoRoom => "RFC 9449 section 11.1",
+        }
+    }
 }

@@ -281,10 +281,27 @@ impl Entry {
 }
 
 async fn fetch_keys(fetch: &dyn Fetch, issuer: &IssuerUrl) -> Result<Jwks, KeyError> {
+    import(&fetch_document(fetch, issuer).await?)
+}
+
+/// The JWK set of an issuer as it serves it, after making sure that it can be used.
+pub async fn fetch_jwks(
+    fetch: &dyn Fetch,
+    issuer: &IssuerUrl,
+) -> Result<serde_json::Value, KeyError> {
+    let document = fetch_document(fetch, issuer).await?;
+    import(&document)?;
+    serde_json::from_slice(&document).map_err(|error| KeyError::Jwks(error.to_string()))
+}
+
+async fn fetch_document(fetch: &dyn Fetch, issuer: &IssuerUrl) -> Result<Bytes, KeyError> {
     let metadata = discover(fetch, issuer).await?;
     check_fetchable(&metadata.jwks_uri, issuer)?;
-    let document = fetch.get(&metadata.jwks_uri, MAX_DOCUMENT_BYTES).await?;
-    Jwks::from_json(&document, SymmetricKeys::Refuse, &AwsLc)
+    Ok(fetch.get(&metadata.jwks_uri, MAX_DOCUMENT_BYTES).await?)
+}
+
+fn import(document: &[u8]) -> Result<Jwks, KeyError> {
+    Jwks::from_json(document, SymmetricKeys::Refuse, &AwsLc)
         .map_err(|error| KeyError::Jwks(error.to_string()))
 }
 
