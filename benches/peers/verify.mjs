@@ -11,15 +11,20 @@ import { JwtVerifier } from "aws-jwt-verify";
 const manifest = new URL("node_modules/aws-jwt-verify/package.json", import.meta.url);
 const answer = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
 
-function round(verifier, tokens, operations) {
+function verify(verifier, tokens, operations) {
   let granted = 0;
-  const started = process.hrtime.bigint();
   for (let at = 0; at < operations; at += 1) {
     granted += verifier.verifySync(tokens[at % tokens.length]).scope.length;
   }
-  const elapsed = process.hrtime.bigint() - started;
   if (granted === 0) throw new Error("the tokens were not read");
-  return Number(elapsed) / operations;
+}
+
+function round(verifier, tokens, operations) {
+  // What the contestant before has displaced comes back, as for the others.
+  verify(verifier, tokens, operations / 10);
+  const started = process.hrtime.bigint();
+  verify(verifier, tokens, operations);
+  return Number(process.hrtime.bigint() - started) / operations;
 }
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();

@@ -104,15 +104,15 @@ pub(crate) fn verification(figures: &Verification) -> Result<String> {
          - The tokens are RFC 9068 access tokens with three scopes, 16 of each algorithm in turn; the keys \
          are in one JWK Set of three, parsed beforehand. EdDSA is Ed25519.\n\
          - *Portcullis* parses the token, finds the key by `kid`, checks the signature and then every claim, as \
-         a decision does. The peers check fewer: issuer, audience, expiry.\n\
+         a decision does. Of the claims, the peers check issuer, audience and expiry.\n\
          - *Bare signature check* is `ParsedPublicKey::verify_sig` of aws-lc-rs, the form with the key parsed \
          beforehand, on the same message and signature, decoded beforehand.\n\
          - *jsonwebtoken* is `decode` into the same claims type with issuer, audience, expiry and leeway set, \
          and with the key already chosen.\n\
-         - *aws-jwt-verify to the bare signature check* is what *aws-jwt-verify to Portcullis* would be if everything \
-         but the signature check cost nothing: where it is below the target, the target cannot be met.\n\
          - *aws-jwt-verify* is `verifySync` with issuer and audience set and the JWK Set given by `cacheJwks`, in \
-         a process that stays; it times its own rounds.\n",
+         a process that stays; it times its own rounds.\n\
+         - *aws-jwt-verify to the bare signature check* is what a verifier on aws-lc-rs would reach if nothing but \
+         the signature check cost anything.\n",
         verification::ROUNDS,
         verification::OPERATIONS,
     )?;

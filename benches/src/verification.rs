@@ -100,10 +100,13 @@ fn portcullis<'a>(signed: &'a Signed, jwks: &'a Jwks, now: u64) -> Result<Round<
     let issuer = IssuerUrl::parse(ISSUER)?;
     let issuer = TokenIssuer::new(issuer, vec![AUDIENCE.to_owned()], Profile::Rfc9068);
     Ok(over(&signed.tokens, move |token| {
-        let jws = CompactJws::parse(token)?;
-        let named = jws.payload().get("iss").and_then(|issuer| issuer.as_str());
+        let compact = CompactJws::parse(token)?;
+        let named = compact
+            .payload()
+            .get("iss")
+            .and_then(|issuer| issuer.as_str());
         ensure!(named == Some(issuer.issuer.as_str()), "another issuer");
-        let verified = jws.verify_with(jwks)?;
+        let verified = compact.verify_with(jwks)?;
         let findings = AccessToken::findings(verified.payload(), verified.typ(), &issuer, now);
         ensure!(findings.is_empty(), "the claims do not hold");
         black_box(&verified);
