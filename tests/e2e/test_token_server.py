@@ -16,6 +16,7 @@ import pytest
 from conftest import eventually
 from localaws import paths
 from localaws.decision_service import DecisionService
+from localaws.processes import ComponentFailure
 from token_server import TokenServer
 
 ALGORITHMS = ["RS256", "PS256", "ES256", "Ed25519"]
@@ -302,10 +303,16 @@ def test_oauth4webapi_refuses_a_proof_with_an_override(server, overrides):
 
 @pytest.mark.parametrize("alg", ALGORITHMS)
 def test_a_proof_may_use_any_algorithm(server, alg):
-    proof = server.dpop_proof("POST", server.endpoints["token"], alg=alg)
-    token = server.token("ES256", "dpop-machine", [("DPoP", proof)])
+    token = server.dpop_token("ES256", alg=alg)
+    assert part(token, 1)["cnf"] == {"jkt": server.dpop_thumbprint(alg=alg)}
     proof = server.dpop_proof("GET", THINGS, token, alg=alg)
     assert server.judgement(token, "ES256", proof=proof)["accepted"]
+
+
+@pytest.mark.parametrize("client", ["dpop-machine", "mtls-machine"])
+def test_a_client_that_proves_nothing_gets_no_bound_token(server, client):
+    with pytest.raises(ComponentFailure, match="invalid_grant"):
+        server.token("ES256", client)
 
 
 @pytest.mark.parametrize("name", ["usual", "other"])

@@ -57,9 +57,9 @@ class TokenServer:
         """An access token for the resource of that name, with every scope where none are given."""
         return self._token("token", resource, client, headers, scopes, self._post)
 
-    def dpop_token(self, resource, key="usual", scopes=None):
-        """A token that is bound to the client's key of that name (RFC 9449)."""
-        proof = self.dpop_proof("POST", self.endpoints["token"], key=key)
+    def dpop_token(self, resource, key="usual", alg="ES256", scopes=None):
+        """A token that is bound to the client's key of that name and algorithm (RFC 9449)."""
+        proof = self.dpop_proof("POST", self.endpoints["token"], key=key, alg=alg)
         return self.token(resource, "dpop-machine", [("DPoP", proof)], scopes)
 
     def dpop_proof(self, method, url, access_token=None, **overrides):
@@ -73,9 +73,9 @@ class TokenServer:
         request = {"method": method, "url": url, "access_token": access_token, "claims": overrides, **ours}
         return self._control("proof", **request)["proof"]
 
-    def dpop_thumbprint(self, key="usual"):
-        """The RFC 7638 thumbprint of the client's key of that name."""
-        return self._control("proof", method="GET", url=self.issuer, key=key)["jkt"]
+    def dpop_thumbprint(self, key="usual", alg="ES256"):
+        """The RFC 7638 thumbprint of the client's key of that name and algorithm."""
+        return self._control("proof", method="GET", url=self.issuer, key=key, alg=alg)["jkt"]
 
     def mtls_token(self, resource, certificate="usual", scopes=None):
         """A token that is bound to the client certificate of that name (RFC 8705), and the certificate."""
@@ -112,7 +112,8 @@ class TokenServer:
     def _token(self, endpoint, resource, client, headers, scopes, post):
         scope = " ".join(self.scopes if scopes is None else scopes)
         form = {"grant_type": "client_credentials", "resource": self.resources[resource]}
-        return self._call(endpoint, client, form | ({"scope": scope} if scope else {}), headers, post).json()["access_token"]
+        form |= {"scope": scope} if scope else {}
+        return self._call(endpoint, client, form, headers, post).json()["access_token"]
 
     def _call(self, endpoint, client, form, headers, post):
         """Sends a form as that client, which proves itself in the way that it is registered for."""

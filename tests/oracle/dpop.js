@@ -26,7 +26,8 @@ function thumbprint(key) {
  * A proof for a request. `header` and `claims` replace members, and null takes one away. It is signed
  * with the key named `signer`, and shows the key named `key`.
  */
-export function makeProof({ method, url, access_token: token, alg = 'ES256', key = 'usual', signer = key, header, claims }) {
+export function makeProof(request) {
+  const { method, url, access_token: token, alg = 'ES256', key = 'usual', signer = key, header, claims } = request;
   const shown = clientKey(alg, key);
   const hash = token ? { ath: createHash('sha256').update(token).digest('base64url') } : {};
   const usualClaims = { jti: randomUUID(), htm: method, htu: url, iat: Math.floor(Date.now() / 1000), ...hash };

@@ -29,12 +29,12 @@ const servers = Object.fromEntries(Object.keys(sets).map(
 ));
 
 const tokens = [];
-for (const { set = 'usual', ...spoilt } of cases) {
-  tokens.push({ ...spoilt, set, ...(await opinion(spoilt.token, set)) });
+for (const spoilt of cases) {
+  tokens.push({ ...spoilt, ...(await opinion(spoilt)) });
 }
 console.log(JSON.stringify({ seed, now: NOW, issuer: ISSUER, audience: AUDIENCE, sets, tokens }));
 
-async function opinion(token, set) {
+async function opinion({ token, set }) {
   try {
     const request = new Request(AUDIENCE, { headers: { authorization: `Bearer ${token}` } });
     await oauth.validateJwtAccessToken(servers[set], request, AUDIENCE, {

@@ -7,8 +7,8 @@ import { pathToFileURL } from 'node:url';
 import { ALGORITHMS, makeKey } from '../../oracle/keys.js';
 
 // The installation of the solar system example serves both.
-const example = createRequire(new URL('../../../examples/solar-system/authorization-server/package.json', import.meta.url));
-const { Provider, errors } = await import(pathToFileURL(example.resolve('oidc-provider')));
+const EXAMPLE = new URL('../../../examples/solar-system/authorization-server/package.json', import.meta.url);
+const { Provider, errors } = await import(pathToFileURL(createRequire(EXAMPLE).resolve('oidc-provider')));
 
 const TOKEN_LIFETIME_SECONDS = 600;
 export const SCOPES = ['read', 'write', 'http://myapp.com/scp/silver'];

@@ -52,7 +52,7 @@ const control = {
 
 http.on('request', (request, response) => {
   const command = request.url.match(/^\/control\/([a-z-]+)$/)?.[1];
-  if (request.method === 'POST' && Object.hasOwn(control, command ?? '')) return answer(control[command], request, response);
+  if (command) return answer(control[command], request, response);
   if (request.url === '/jwks') jwksRequests.push(Date.now() / 1000);
   return provider(request, response);
 });
