@@ -13,6 +13,8 @@ APP := examples/solar-system/app
 APP_READY := $(APP)/node_modules/.package-lock.json
 ORACLE := tests/oracle
 ORACLE_READY := $(ORACLE)/node_modules/.package-lock.json
+PEERS := benches/peers
+PEERS_READY := $(PEERS)/node_modules/.package-lock.json
 CARGO_DENY_VERSION := 0.20.2
 CARGO_FUZZ_VERSION := 0.13.2
 # libFuzzer and its sanitizer hang on flags that the stable compiler has and does not offer.
@@ -57,7 +59,7 @@ format: ## Format the code
 	cargo fmt --all
 
 .PHONY: bench
-bench: build ## Measure start, memory, size and cost of a decision; rewrites docs/benchmarks.md
+bench: build peers ## Measure the authorizer, verification and decision; rewrites docs/benchmarks.md
 	cargo run --locked --release -p portcullis-bench
 
 .PHONY: fuzz
@@ -78,9 +80,13 @@ tools: $(VENV)/.ready $(IDP_READY) $(ORACLE_READY) ## Install the pinned tools t
 .PHONY: browser
 browser: chromium $(APP_READY) ## Install the browser that the end-to-end tests use, and its driver
 
+.PHONY: peers
+peers: $(PEERS_READY) ## Install what the benchmarks compare with
+
 .PHONY: clean
 clean: ## Remove everything that was built or installed
-	rm -rf target .tools $(IDP)/node_modules $(APP)/node_modules $(ORACLE)/node_modules fuzz/target fuzz/corpus fuzz/artifacts
+	rm -rf target .tools $(IDP)/node_modules $(APP)/node_modules $(PEERS)/node_modules $(ORACLE)/node_modules \
+		fuzz/target fuzz/corpus fuzz/artifacts
 
 $(VENV)/.ready: tools/requirements.txt
 	python3 -m venv $(VENV)
@@ -109,6 +115,10 @@ chromium:
 	  exit 1; \
 	fi; \
 	apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium
+
+$(PEERS_READY): $(PEERS)/package-lock.json
+	npm ci --prefix $(PEERS) --ignore-scripts --no-audit --no-fund --loglevel=error
+	touch $@
 
 .PHONY: deny-tool
 deny-tool: .tools/cargo/cargo-deny-$(CARGO_DENY_VERSION)

@@ -1,12 +1,20 @@
-//! `make bench`: measures the authorizer and rewrites the figures in docs/benchmarks.md.
+//! `make bench`: measures and rewrites the figures in docs/benchmarks.md.
 //!
-//! Every figure comes from the release binaries in this run: `bootstrap` under a Lambda runtime
-//! API on loopback, asking `portcullis serve`, which verifies a real RS256 token.
+//! The figures of the authorizer come from the release binaries in this run: `bootstrap` under a
+//! Lambda runtime API on loopback, asking `portcullis serve`, which verifies a real RS256 token.
+//! Verification and policy decision are measured in this process, beside their peers.
+//!
+//! With the name of a part as its argument, only that part is measured and shown.
 
 mod decision_service;
 mod figures;
 mod own_cost;
+mod peer;
+mod policy_decision;
 mod report;
+mod rounds;
+mod tokens;
+mod verification;
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -16,12 +24,39 @@ use portcullis_test_support::issuer::Issuer;
 
 use decision_service::DecisionService;
 use figures::Figures;
+use verification::Verification;
 
 fn main() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("..")
         .canonicalize()?;
-    let binaries = binaries(&root);
+    let only = env::args().nth(1);
+    let now = figures::unix_now()?;
+    let mut sections = Vec::new();
+    for part in ["authorizer", "verification", "decision"] {
+        if only.as_deref().is_none_or(|only| only == part) {
+            let text = match part {
+                "authorizer" => report::authorizer(&authorizer(&root)?)?,
+                "verification" => report::verification(&Verification::measure(&root, now)?)?,
+                _ => report::decision(&policy_decision::measure(now)?)?,
+            };
+            report::print(&text)?;
+            sections.push((part, text));
+        }
+    }
+    ensure!(
+        !sections.is_empty(),
+        "the parts are authorizer, verification and decision"
+    );
+    if only.is_none() {
+        let page = root.join("docs/benchmarks.md");
+        report::write(&page, &sections).context("docs/benchmarks.md")?;
+    }
+    Ok(())
+}
+
+fn authorizer(root: &Path) -> Result<Figures> {
+    let binaries = binaries(root);
     let (bootstrap, portcullis) = (binaries.join("bootstrap"), binaries.join("portcullis"));
     for binary in [&bootstrap, &portcullis] {
         ensure!(
@@ -33,8 +68,7 @@ fn main() -> Result<()> {
     let issuer = Issuer::start();
     let service = DecisionService::start(&portcullis, issuer.url())?;
     let token = issuer.token(decision_service::AUDIENCE, "silver", figures::unix_now()?);
-    let figures = Figures::measure(&bootstrap, &service.url(), &token)?;
-    report::write(&root.join("docs/benchmarks.md"), &figures).context("docs/benchmarks.md")
+    Figures::measure(&bootstrap, &service.url(), &token)
 }
 
 #[expect(

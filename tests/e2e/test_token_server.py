@@ -221,7 +221,7 @@ def test_old_keys_count_as_long_as_they_are_published(server, tmp_path):
         service.stop()
 
 
-# --- tokens that this version refuses
+# --- tokens that are worth nothing by themselves
 
 
 def test_a_bound_token_without_its_proof_is_refused(server, service, fresh_keys):

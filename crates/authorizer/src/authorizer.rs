@@ -3,48 +3,51 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lambda_runtime::Diagnostic;
-use portcullis_aws::{Answer, AnswerError, AuthorizerEvent, Dialect, EventError, answer};
+use portcullis_aws::{
+    Answer, AnswerError, AuthorizerEvent, Dialect, EventError, EventOptions, HttpV2Form,
+    PolicyCache, answer, answer_for_cache,
+};
 use portcullis_engine::screen;
 use portcullis_model::{ApiRequest, Decision, Deny, Outcome, Reason, ReasonCode};
 use portcullis_pdp::clock::Clock;
 use portcullis_pdp::http::HttpClient;
-use portcullis_pdp::sideband::{
-    DECISION_ID, GatewayCredential, ServiceUrl, SidebandClient, SidebandSettings,
-    service_url_from_credential,
-};
+use portcullis_pdp::local::{LocalDecisionPoint, LocalSettings};
+use portcullis_pdp::sideband::DECISION_ID;
 use portcullis_pdp::{DecisionPoint, Unavailable};
 use serde_json::value::RawValue;
-use tokio::sync::Mutex;
 
 use crate::environment::Environment;
+use crate::local_policy::LocalPolicy;
 use crate::metrics::{Metrics, Observation};
-use crate::secret;
-use crate::settings::{OnUnavailable, Secret, Settings};
+use crate::settings::{DecisionPointSettings, OnUnavailable, Settings};
+use crate::sideband::Sideband;
 
 /// Answers authorizer events.
 pub struct Authorizer {
-    settings: Settings,
-    environment: Environment,
-    http: Arc<HttpClient>,
-    client: Mutex<Option<Connected>>,
+    settings: Answering,
+    decides: Decides,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
     warm: AtomicBool,
 }
 
-/// A client with the credential that was current when it was made.
-#[derive(Clone)]
-struct Connected {
-    client: Arc<SidebandClient>,
-    since: Instant,
+/// The settings that matter whoever decides.
+struct Answering {
+    event: EventOptions,
+    http_response: HttpV2Form,
+    on_unavailable: OnUnavailable,
+    timeout: Duration,
 }
 
-/// A credential that is kept elsewhere and is no longer accepted is read again, but not more often
-/// than this.
-const SHORTEST_CREDENTIAL_AGE: Duration = Duration::from_secs(10);
+/// Who decides.
+enum Decides {
+    Sideband(Box<Sideband>),
+    /// This function; its answers are right for every route, so that they can be cached.
+    Local(LocalDecisionPoint, PolicyCache),
+}
 
 impl Authorizer {
     /// An authorizer with those settings. Makes no request: that would delay the first event.
@@ -55,25 +58,42 @@ impl Authorizer {
     ) -> Result<Self, Failure> {
         let http =
             HttpClient::new(&settings.roots).map_err(|error| Failure::Start(error.to_string()))?;
+        let http = Arc::new(http);
         let metrics = Metrics::new(
             environment
                 .value("AWS_LAMBDA_FUNCTION_NAME")
                 .unwrap_or("portcullis"),
         );
-        let mut authorizer = Self {
-            settings,
-            environment,
-            http: Arc::new(http),
-            client: Mutex::new(None),
+        let timeout = settings.timeout;
+        let decides = match settings.decision_point {
+            DecisionPointSettings::Sideband(source) => {
+                let sideband =
+                    Sideband::new(source, timeout, environment, http, Arc::clone(&clock))?;
+                Decides::Sideband(Box::new(sideband))
+            }
+            DecisionPointSettings::Local(LocalPolicy { policy, keys }) => {
+                let settings = LocalSettings {
+                    for_cache: true,
+                    bundled_keys: keys,
+                    ..LocalSettings::default()
+                };
+                let point =
+                    LocalDecisionPoint::with_settings(policy, http, Arc::clone(&clock), settings);
+                Decides::Local(point, PolicyCache::default())
+            }
+        };
+        Ok(Self {
+            settings: Answering {
+                event: settings.event,
+                http_response: settings.http_response,
+                on_unavailable: settings.on_unavailable,
+                timeout,
+            },
+            decides,
             clock,
             metrics,
             warm: AtomicBool::new(false),
-        };
-        if let Secret::Value(credential) = &authorizer.settings.credential {
-            let connected = authorizer.sideband(credential.clone())?;
-            *authorizer.client.get_mut() = Some(connected);
-        }
-        Ok(authorizer)
+        })
     }
 
     /// Answers one event, logs what was decided and writes its metric line.
@@ -127,8 +147,18 @@ impl Authorizer {
             }
             Err(error) => return Err(Failure::Unavailable(error)),
         };
-        let answer = answer(event, &decision, self.settings.http_response)?;
-        log(&decision, request, event.dialect(), request_id);
+        let form = self.settings.http_response;
+        let answer = match &self.decides {
+            Decides::Sideband(_) => answer(event, &decision, form)?,
+            Decides::Local(_, cache) => answer_for_cache(event, &decision, form, cache)?,
+        };
+        log(
+            &decision,
+            request,
+            event.dialect(),
+            request_id,
+            answer.cache(),
+        );
         Ok(answer)
     }
 
@@ -136,7 +166,15 @@ impl Authorizer {
         if let Some(refused) = screen(request) {
             return Ok(refused);
         }
-        let decision = self.ask(request).await?;
+        let decision = match &self.decides {
+            Decides::Sideband(sideband) => sideband.ask(request).await?,
+            Decides::Local(point, _) => {
+                let budget = self.settings.timeout;
+                tokio::time::timeout(budget, point.decide(request))
+                    .await
+                    .unwrap_or(Err(Unavailable::Timeout { budget }))?
+            }
+        };
         match &decision.outcome {
             // A decision point that denies with a server error says that it could not decide.
             Outcome::Deny(deny) if deny.status >= 500 => Err(Unavailable::Status {
@@ -146,80 +184,19 @@ impl Authorizer {
             _ => Ok(decision),
         }
     }
-
-    /// Asks the service; where it no longer accepts a credential that is kept elsewhere, once more
-    /// with the one that is there now.
-    async fn ask(&self, request: &ApiRequest) -> Result<Decision, Unavailable> {
-        let connected = self.connected().await?;
-        let outcome = connected.client.decide(request).await;
-        let refused = matches!(outcome, Err(Unavailable::Status { status: 401, .. }));
-        let age = self
-            .clock
-            .monotonic()
-            .saturating_duration_since(connected.since);
-        let may_be_old =
-            matches!(self.settings.credential, Secret::Arn(_)) && age >= SHORTEST_CREDENTIAL_AGE;
-        if !(refused && may_be_old) {
-            return outcome;
-        }
-        tracing::warn!("the gateway credential is no longer accepted; it is read again");
-        *self.client.lock().await = None;
-        self.connected().await?.client.decide(request).await
-    }
-
-    async fn connected(&self) -> Result<Connected, Unavailable> {
-        let mut client = self.client.lock().await;
-        if let Some(connected) = &*client {
-            return Ok(connected.clone());
-        }
-        let connected = self.connect().await?;
-        *client = Some(connected.clone());
-        Ok(connected)
-    }
-
-    /// Reads the credential from where it is kept. A failure is tried again at the next event.
-    async fn connect(&self) -> Result<Connected, Unavailable> {
-        let network = |cause: String| Unavailable::Network { cause };
-        let credential = match &self.settings.credential {
-            Secret::Value(credential) => credential.clone(),
-            Secret::Arn(arn) => {
-                secret::read(&self.http, &self.environment, arn, self.settings.timeout)
-                    .await
-                    .map_err(|error| network(error.to_string()))?
-            }
-        };
-        self.sideband(credential)
-            .map_err(|error| network(error.to_string()))
-    }
-
-    fn sideband(&self, credential: GatewayCredential) -> Result<Connected, Failure> {
-        let settings = &self.settings;
-        let from_credential = || {
-            let url = service_url_from_credential(credential.expose())?;
-            ServiceUrl::parse(&url).ok()
-        };
-        let service_url = settings.service_url.clone().or_else(from_credential).ok_or_else(|| {
-            Failure::Start("SERVICE_URL is not set, and the credential has no usable claim httpAccessApiUrl".to_owned())
-        })?;
-        let sideband = SidebandSettings {
-            service_url,
-            credential_header: settings.credential_header.clone(),
-            credential,
-            max_retries: settings.max_retries,
-            timeout: settings.timeout,
-            debug: settings.debug,
-        };
-        let client = SidebandClient::new(sideband, Arc::clone(&self.http), Arc::clone(&self.clock))
-            .map_err(|error| Failure::Start(error.to_string()))?;
-        Ok(Connected {
-            client: Arc::new(client),
-            since: self.clock.monotonic(),
-        })
-    }
 }
 
 /// One line a decision: everything that is needed to explain it, and no header, query or claim.
-fn log(decision: &Decision, request: &ApiRequest, dialect: Dialect, request_id: &str) {
+///
+/// `cache` says for what the answer is right: `credential`, every request with the same credential, or
+/// `off`, this request only, so that API Gateway must not cache it.
+fn log(
+    decision: &Decision,
+    request: &ApiRequest,
+    dialect: Dialect,
+    request_id: &str,
+    cache: Option<&str>,
+) {
     let path: String = request.url.path().chars().take(512).collect();
     tracing::info!(
         requestId = request_id,
@@ -231,6 +208,7 @@ fn log(decision: &Decision, request: &ApiRequest, dialect: Dialect, request_id: 
             .get(DECISION_ID)
             .and_then(serde_json::Value::as_str),
         status = decision.status(),
+        cache,
         dialect = dialect.as_str(),
         method = request.method.as_str(),
         host = request.url.host(),

@@ -6,13 +6,19 @@
 
 mod authorizer;
 mod environment;
+mod local_policy;
 mod log;
 mod metrics;
 mod secret;
 mod settings;
+mod sideband;
 
 pub use authorizer::{Authorizer, Failure};
 pub use environment::Environment;
+pub use local_policy::LocalPolicy;
 pub use log::start_log;
 pub use metrics::{Metrics, Observation};
-pub use settings::{InvalidSetting, LogLevel, OnUnavailable, Secret, Settings};
+pub use settings::{
+    DecisionPointSettings, InvalidSetting, LogLevel, OnUnavailable, Secret, Settings,
+    SidebandSource,
+};

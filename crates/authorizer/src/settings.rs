@@ -12,6 +12,7 @@ use portcullis_pdp::sideband::{GatewayCredential, ServiceUrl, service_url_from_c
 use tracing::level_filters::LevelFilter;
 
 use crate::environment::Environment;
+use crate::local_policy::{self, LocalPolicy};
 
 /// The shortest and longest `PORTCULLIS_TIMEOUT`. API Gateway waits 10 s for an authorizer of an
 /// HTTP API and never longer than 29 s.
@@ -36,19 +37,10 @@ const MOST_RETRIES: u32 = 10;
 /// Every setting of the authorizer.
 #[derive(Debug)]
 pub struct Settings {
-    /// Where the sideband service is; `None` where it is to be taken from the credential, which is
-    /// not here yet.
-    pub service_url: Option<ServiceUrl>,
-    /// The gateway credential or where it is kept.
-    pub credential: Secret,
-    /// The header that carries it.
-    pub credential_header: String,
-    /// Retries after network errors and 5xx.
-    pub max_retries: u32,
+    /// Who decides.
+    pub decision_point: DecisionPointSettings,
     /// The whole budget for one decision.
     pub timeout: Duration,
-    /// Whether each exchange is logged, redacted.
-    pub debug: bool,
     /// The certificate authorities that are trusted.
     pub roots: TlsRoots,
     /// How events become requests.
@@ -59,6 +51,30 @@ pub struct Settings {
     pub on_unavailable: OnUnavailable,
     /// What is logged.
     pub log_level: LogLevel,
+}
+
+/// Who decides, with the settings of each.
+#[derive(Debug)]
+pub enum DecisionPointSettings {
+    /// A sideband service.
+    Sideband(SidebandSource),
+    /// This function, on a policy that it holds.
+    Local(LocalPolicy),
+}
+
+/// A sideband service and how it is asked.
+#[derive(Debug)]
+pub struct SidebandSource {
+    /// Where it is; `None` where that is to be taken from the credential, which is not here yet.
+    pub service_url: Option<ServiceUrl>,
+    /// The gateway credential or where it is kept.
+    pub credential: Secret,
+    /// The header that carries it.
+    pub credential_header: String,
+    /// Retries after network errors and 5xx.
+    pub max_retries: u32,
+    /// Whether each exchange is logged, redacted.
+    pub debug: bool,
 }
 
 /// A secret, or where it is kept.
@@ -88,16 +104,16 @@ impl Settings {
     /// Parses the environment.
     pub fn from_environment(environment: &Environment) -> Result<Self, InvalidSetting> {
         let reader = Reader(environment);
-        reader.decision_point()?;
-        let credential = reader.credential()?;
-        let service_url = reader.service_url(&credential)?;
+        let decision_point = match reader.decision_point()? {
+            Chosen::Sideband => DecisionPointSettings::Sideband(reader.sideband()?),
+            Chosen::Oauth => {
+                DecisionPointSettings::Local(local_policy::from_variables(environment)?)
+            }
+            Chosen::Bundle => DecisionPointSettings::Local(local_policy::from_bundle(environment)?),
+        };
         Ok(Self {
-            service_url,
-            credential,
-            credential_header: reader.credential_header()?,
-            max_retries: reader.max_retries()?,
+            decision_point,
             timeout: reader.timeout()?,
-            debug: reader.flag("IS_DEBUG_ENABLED")?,
             roots: reader.roots()?,
             event: EventOptions {
                 strip_stage: reader.flag("PORTCULLIS_STRIP_STAGE")?,
@@ -143,16 +159,25 @@ const CHOOSERS: [(&str, &str); 7] = [
     ("PORTCULLIS_ISSUER", "oauth"),
 ];
 
+/// The decision points of this version.
+enum Chosen {
+    Sideband,
+    Oauth,
+    Bundle,
+}
+
 struct Reader<'a>(&'a Environment);
 
 impl Reader<'_> {
-    /// Makes sure that sideband is what is asked for; this version has no other decision point.
-    fn decision_point(&self) -> Result<(), InvalidSetting> {
+    /// Who is to decide, from the variable that says so or else from the variables that are set.
+    fn decision_point(&self) -> Result<Chosen, InvalidSetting> {
         let name = "PORTCULLIS_DECISION_POINT";
         let known = CHOOSERS.map(|(_, point)| point);
         if let Some(chosen) = self.0.value(name) {
             return match chosen {
-                "sideband" => Ok(()),
+                "sideband" => Ok(Chosen::Sideband),
+                "oauth" => Ok(Chosen::Oauth),
+                "bundle" => Ok(Chosen::Bundle),
                 other if known.contains(&other) => Err(InvalidSetting::unsupported(name, other)),
                 other => Err(InvalidSetting::new(
                     name,
@@ -167,7 +192,9 @@ impl Reader<'_> {
             .collect();
         chosen.dedup_by_key(|(_, point)| *point);
         match chosen.as_slice() {
-            [(_, "sideband")] => Ok(()),
+            [(_, "sideband")] => Ok(Chosen::Sideband),
+            [(_, "oauth")] => Ok(Chosen::Oauth),
+            [(_, "bundle")] => Ok(Chosen::Bundle),
             [(variable, point)] => Err(InvalidSetting::unsupported(variable, point)),
             [(first, _), (second, _), ..] => Err(InvalidSetting::Ambiguous {
                 first: (*first).to_owned(),
@@ -175,9 +202,20 @@ impl Reader<'_> {
             }),
             [] => Err(InvalidSetting::missing(
                 "SERVICE_URL",
-                "the base URL of the sideband service",
+                "the base URL of the sideband service (or PORTCULLIS_ISSUER, or PORTCULLIS_BUNDLE)",
             )),
         }
+    }
+
+    fn sideband(&self) -> Result<SidebandSource, InvalidSetting> {
+        let credential = self.credential()?;
+        Ok(SidebandSource {
+            service_url: self.service_url(&credential)?,
+            credential,
+            credential_header: self.credential_header()?,
+            max_retries: self.max_retries()?,
+            debug: self.flag("IS_DEBUG_ENABLED")?,
+        })
     }
 
     fn credential(&self) -> Result<Secret, InvalidSetting> {
@@ -411,7 +449,7 @@ pub enum InvalidSetting {
     },
     /// A decision point that this version does not have.
     #[error(
-        "{name} asks for the decision point \"{point}\", which this version does not have: use sideband"
+        "{name} asks for the decision point \"{point}\", which this version does not have: use sideband, oauth or bundle"
     )]
     Unsupported {
         /// The variable.
@@ -422,14 +460,14 @@ pub enum InvalidSetting {
 }
 
 impl InvalidSetting {
-    fn missing(name: &str, expected: &str) -> Self {
+    pub(crate) fn missing(name: &str, expected: &str) -> Self {
         Self::Missing {
             name: name.to_owned(),
             expected: expected.to_owned(),
         }
     }
 
-    fn new(name: &str, value: &str, expected: &str) -> Self {
+    pub(crate) fn new(name: &str, value: &str, expected: &str) -> Self {
         let value = value
             .chars()
             .take(200)
@@ -442,7 +480,7 @@ impl InvalidSetting {
         }
     }
 
-    fn secret(name: &str, expected: &str) -> Self {
+    pub(crate) fn secret(name: &str, expected: &str) -> Self {
         Self::WrongSecret {
             name: name.to_owned(),
             expected: expected.to_owned(),

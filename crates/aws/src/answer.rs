@@ -17,12 +17,13 @@
 //! where the answer is a policy. Simple answers have a documented form of "no", which is 403, and
 //! get that one.
 
-use portcullis_model::{Decision, Outcome, RequestEdits};
+use portcullis_model::{Coverage, Decision, Outcome, RequestEdits, Reuse};
 use serde::Serialize;
 
 use crate::context::{
     self, Context, Encoding, HeaderLeftOut, MAX_CONTEXT_KEY_CHARS, MAX_RESPONSE_BYTES, json_len,
 };
+use crate::coverage::PolicyCache;
 use crate::dialect::Dialect;
 use crate::event::AuthorizerEvent;
 use crate::policy::{Effect, PolicyDocument};
@@ -61,14 +62,23 @@ pub enum Answer {
 }
 
 impl Answer {
+    /// For what it is right, where it says so: `credential` or `off` (see [`answer_for_cache`]).
+    #[must_use]
+    pub fn cache(&self) -> Option<&str> {
+        let context = match self {
+            Self::Unauthorized => return None,
+            Self::Policy(response) => &response.context,
+            Self::Simple(response) => &response.context,
+        };
+        context.get("cache").and_then(serde_json::Value::as_str)
+    }
+
     /// Whether it lets the request through.
     #[must_use]
     pub fn is_allow(&self) -> bool {
         match self {
             Self::Unauthorized => false,
-            Self::Policy(response) => {
-                response.policy_document.statement().effect() == Effect::Allow
-            }
+            Self::Policy(response) => response.allows,
             Self::Simple(response) => response.is_authorized,
         }
     }
@@ -84,6 +94,9 @@ pub struct PolicyResponse {
     pub policy_document: PolicyDocument,
     /// What gateway responses, logs and the backend are told.
     pub context: Context,
+    /// Whether the request at hand is let through.
+    #[serde(skip)]
+    pub(crate) allows: bool,
 }
 
 /// Yes or no and the context.
@@ -120,6 +133,64 @@ pub fn answer(
         Form::Simple => Answer::Simple(simple(decision)?),
         Form::Policy(encoding) => Answer::Policy(policy(event, decision, effect, encoding)?),
     })
+}
+
+/// The same for an API whose answers are cached: where the decision says what becomes of every request
+/// with the same credential and IAM has words for it, the answer is one policy for all of them.
+///
+/// Such an answer says nothing about the request at hand that another one would be told: its context is
+/// `cache: credential` and nothing else. Every other answer says `cache: off`.
+pub fn answer_for_cache(
+    event: &AuthorizerEvent,
+    decision: &Decision,
+    http_v2: HttpV2Form,
+    cache: &PolicyCache,
+) -> Result<Answer, AnswerError> {
+    let form = Form::of(event.dialect(), http_v2);
+    let unauthorized = decision.status() == Some(401) && form != Form::Simple;
+    let mut own = decision.clone();
+    own.reuse = Reuse::ThisRequest;
+    match (&decision.reuse, form) {
+        (Reuse::SameCredential(coverage), Form::Policy(_))
+            if !unauthorized && !has_edits(decision) =>
+        {
+            match whole_policy(event, decision, coverage, cache) {
+                Some(response) => Ok(Answer::Policy(response)),
+                None => answer(event, &own, http_v2),
+            }
+        }
+        _ => answer(event, &own, http_v2),
+    }
+}
+
+fn has_edits(decision: &Decision) -> bool {
+    matches!(&decision.outcome, Outcome::Permit(edits) if !edits.is_empty())
+}
+
+/// One policy for every request with the same credential, if there is one that fits the answer and lets
+/// the request at hand through exactly if that was decided.
+fn whole_policy(
+    event: &AuthorizerEvent,
+    decision: &Decision,
+    coverage: &Coverage,
+    cache: &PolicyCache,
+) -> Option<PolicyResponse> {
+    // The handshake of a WebSocket API is one route, and its answer is never cached.
+    if event.dialect() == Dialect::WebSocketConnect {
+        return None;
+    }
+    let resources = cache.resources(coverage)?;
+    let policy_document = PolicyDocument::for_stage(event.arn(), &resources)?;
+    let agrees = std::iter::once(event.arn())
+        .chain(event.requested_arn())
+        .all(|arn| policy_document.allows(arn) == decision.is_permit());
+    let response = PolicyResponse {
+        principal_id: principal(decision).to_owned(),
+        policy_document,
+        context: Context::from([("cache".to_owned(), "credential".into())]),
+        allows: decision.is_permit(),
+    };
+    (agrees && json_len(&response) <= MAX_RESPONSE_BYTES).then_some(response)
 }
 
 /// A permit that cannot be carried out.
@@ -195,6 +266,7 @@ fn policy(
         principal_id: principal(decision).to_owned(),
         policy_document: PolicyDocument::for_requests(effect, arns),
         context: context::required(decision),
+        allows: effect == Effect::Allow,
     };
     let room = MAX_RESPONSE_BYTES.saturating_sub(json_len(&response));
     context::add_optional(&mut response.context, decision, encoding, room)?;

@@ -71,8 +71,9 @@ pub(crate) enum Encoding {
 pub(crate) fn required(decision: &Decision) -> Context {
     let mut context = Context::new();
     context.insert("reason".into(), decision.reason.code.as_str().into());
-    match decision.reuse {
+    match &decision.reuse {
         Reuse::ThisRequest => context.insert("cache".into(), "off".into()),
+        Reuse::SameCredential(_) => context.insert("cache".into(), "credential".into()),
     };
     if let Some(id) = decision.context.get(DECISION_ID).and_then(Value::as_str) {
         context.insert(DECISION_ID.into(), printable(cut(id, MAX_ID_BYTES)).into());

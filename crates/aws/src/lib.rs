@@ -14,9 +14,11 @@
 mod answer;
 mod arn;
 mod context;
+mod coverage;
 mod dialect;
 mod error;
 mod event;
+mod glob;
 mod http_v1;
 mod http_v2;
 mod json;
@@ -30,13 +32,14 @@ mod websocket;
 
 pub use answer::{
     Answer, AnswerError, HttpV2Form, MAX_PRINCIPAL_BYTES, PolicyResponse, SimpleResponse,
-    UNAUTHORIZED, UNKNOWN_PRINCIPAL, answer,
+    UNAUTHORIZED, UNKNOWN_PRINCIPAL, answer, answer_for_cache,
 };
 pub use arn::{InvalidArn, MAX_ARN_BYTES, MethodArn, Route};
 pub use context::{
     Context, MAX_CHALLENGE_BYTES, MAX_CONTEXT_DEPTH, MAX_CONTEXT_KEY_CHARS, MAX_MESSAGE_BYTES,
     MAX_RESPONSE_BYTES,
 };
+pub use coverage::PolicyCache;
 pub use dialect::Dialect;
 pub use error::EventError;
 pub use event::{AuthorizerEvent, MAX_EVENT_BYTES};

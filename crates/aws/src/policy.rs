@@ -11,6 +11,8 @@
 use serde::Serialize;
 
 use crate::arn::{MethodArn, Route};
+use crate::coverage::Resources;
+use crate::glob::iam_matches;
 
 /// Longest `Resource` of a statement (API Gateway Developer Guide, "Output from an API Gateway
 /// Lambda authorizer"). Counted in bytes, which are never fewer than characters.
@@ -19,12 +21,12 @@ pub const MAX_RESOURCE_CHARS: usize = 512;
 const VERSION: &str = "2012-10-17";
 const INVOKE: &str = "execute-api:Invoke";
 
-/// An IAM policy document with one statement.
+/// An IAM policy document: what is allowed, what is denied, or both, where what is denied wins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct PolicyDocument {
     version: &'static str,
-    statement: [Statement; 1],
+    statement: Vec<Statement>,
 }
 
 /// The statement of a policy document.
@@ -60,21 +62,62 @@ impl PolicyDocument {
                 resources.push(resource);
             }
         }
+        Self::of([(effect, resources)])
+    }
+
+    /// Allows and denies calls of these resources below the API and stage of an ARN; `None` where one
+    /// of them is too long. A policy that allows nothing denies everything there.
+    pub(crate) fn for_stage(arn: &MethodArn, resources: &Resources) -> Option<Self> {
+        let stage = stage(arn);
+        let below = |ends: &[String]| -> Vec<String> {
+            ends.iter().map(|end| format!("{stage}{end}")).collect()
+        };
+        let (allow, deny) = (below(&resources.allow), below(&resources.deny));
+        let fits = |resource: &String| resource.len() <= MAX_RESOURCE_CHARS;
+        if !allow.iter().chain(&deny).all(fits) {
+            return None;
+        }
+        if allow.is_empty() {
+            return Some(Self::of([(Effect::Deny, vec![format!("{stage}*")])]));
+        }
+        Some(Self::of([(Effect::Allow, allow), (Effect::Deny, deny)]))
+    }
+
+    fn of(statements: impl IntoIterator<Item = (Effect, Vec<String>)>) -> Self {
+        let statement = |(effect, resource)| Statement {
+            action: INVOKE,
+            effect,
+            resource,
+        };
         Self {
             version: VERSION,
-            statement: [Statement {
-                action: INVOKE,
-                effect,
-                resource: resources,
-            }],
+            statement: statements
+                .into_iter()
+                .filter(|(_, resources)| !resources.is_empty())
+                .map(statement)
+                .collect(),
         }
     }
 
-    /// The one statement.
+    /// The statements.
     #[must_use]
-    pub const fn statement(&self) -> &Statement {
-        let [statement] = &self.statement;
-        statement
+    pub fn statements(&self) -> &[Statement] {
+        &self.statement
+    }
+
+    /// Whether it lets a call of that ARN through: something allows it and nothing denies it (IAM
+    /// User Guide, "Policy evaluation logic").
+    #[must_use]
+    pub fn allows(&self, arn: &MethodArn) -> bool {
+        let arn = arn.to_string();
+        let says = |effect| {
+            self.statement
+                .iter()
+                .filter(|statement| statement.effect == effect)
+                .flat_map(|statement| &statement.resource)
+                .any(|resource| iam_matches(resource, &arn))
+        };
+        says(Effect::Allow) && !says(Effect::Deny)
     }
 }
 
@@ -92,8 +135,8 @@ impl Statement {
     }
 }
 
-/// The pattern that covers this ARN. What lies beyond [`MAX_RESOURCE_CHARS`] becomes `*`.
-fn resource(arn: &MethodArn) -> String {
+/// Everything of an ARN before the method.
+fn stage(arn: &MethodArn) -> String {
     let mut resource = format!(
         "arn:{}:execute-api:{}:{}:{}/",
         arn.partition(),
@@ -107,6 +150,12 @@ fn resource(arn: &MethodArn) -> String {
         push_literal(&mut resource, arn.stage());
     }
     resource.push('/');
+    resource
+}
+
+/// The pattern that covers this ARN. What lies beyond [`MAX_RESOURCE_CHARS`] becomes `*`.
+fn resource(arn: &MethodArn) -> String {
+    let mut resource = stage(arn);
     match arn.route() {
         Route::Connect => resource.push_str("$connect"),
         Route::Default => resource.push_str("$default"),

@@ -7,19 +7,18 @@ use serde_json::{Map, Value};
 use crate::policy_set::TokenIssuer;
 use crate::profile::Profile;
 
-/// How far the clocks of issuer and enforcement point may differ, in seconds.
-const LEEWAY: f64 = 5.0;
-
 /// The claims of a token that is genuine, meant for this API, and valid now.
 #[derive(Clone, Copy)]
 pub struct AccessToken<'token> {
     claims: &'token Map<String, Value>,
-    profile: Profile,
+    scope_claims: &'static [&'static str],
+    groups_claim: &'static str,
+    leeway: u64,
     now: u64,
 }
 
 impl<'token> AccessToken<'token> {
-    /// Checks the claims of a token of that issuer at that time (seconds since 1970).
+    /// Checks the claims of a JWT of that issuer at that time (seconds since 1970).
     ///
     /// The caller has verified the signature with a key of the issuer.
     pub(crate) fn check(
@@ -35,11 +34,54 @@ impl<'token> AccessToken<'token> {
             now,
         };
         CHECKS.iter().try_for_each(|check| check(&subject))?;
-        Ok(Self {
+        Ok(Self::of(claims, issuer.profile.scope_claims(), issuer, now))
+    }
+
+    /// Checks what the issuer answered when it was asked about an opaque token that it says is
+    /// active (RFC 7662 section 4): as the claims of a JWT, but for what only a JWT has.
+    pub(crate) fn check_introspected(
+        claims: &'token Map<String, Value>,
+        issuer: &TokenIssuer,
+        now: u64,
+    ) -> Result<Self, InvalidClaims> {
+        let subject = Subject {
             claims,
-            profile: issuer.profile,
+            typ: None,
+            issuer,
             now,
-        })
+        };
+        if claims.contains_key("iss") {
+            check_issuer(&subject)?;
+        }
+        let without_audience = issuer
+            .introspection
+            .as_ref()
+            .is_some_and(|introspection| introspection.audience_optional);
+        if claims.contains_key("aud") || !without_audience {
+            check_audience(&subject)?;
+        }
+        if claims.contains_key("exp") {
+            check_expiry(&subject)?;
+        }
+        check_start(&subject, false)?;
+        check_lists(&subject, INTROSPECTED_SCOPE)?;
+        check_confirmation(&subject)?;
+        Ok(Self::of(claims, INTROSPECTED_SCOPE, issuer, now))
+    }
+
+    pub(crate) fn of(
+        claims: &'token Map<String, Value>,
+        scope_claims: &'static [&'static str],
+        issuer: &TokenIssuer,
+        now: u64,
+    ) -> Self {
+        Self {
+            claims,
+            scope_claims,
+            groups_claim: issuer.profile.groups_claim(),
+            leeway: issuer.leeway,
+            now,
+        }
     }
 
     /// Everything that is wrong with the claims of a token, for people who ask why it is refused.
@@ -82,10 +124,7 @@ impl<'token> AccessToken<'token> {
     /// Whether the subject is in that group.
     #[must_use]
     pub fn in_group(&self, wanted: &str) -> bool {
-        let groups = self
-            .claims
-            .get(self.profile.groups_claim())
-            .and_then(Value::as_array);
+        let groups = self.claims.get(self.groups_claim).and_then(Value::as_array);
         groups.is_some_and(|groups| groups.iter().any(|group| group == wanted))
     }
 
@@ -105,11 +144,59 @@ impl<'token> AccessToken<'token> {
             clippy::cast_sign_loss,
             reason = "the age is checked not to be negative, and a cast of a float saturates"
         )]
-        (age >= -LEEWAY).then(|| age.max(0.0).ceil() as u64)
+        (age >= -seconds(self.leeway)).then(|| age.max(0.0).ceil() as u64)
+    }
+
+    /// Whether it is bound to a key or a certificate, and so not worth anything by itself.
+    pub(crate) fn is_bound(&self) -> bool {
+        self.confirmation() != Confirmation::default()
+    }
+
+    /// The time at which it was checked (seconds since 1970).
+    pub(crate) const fn now(&self) -> u64 {
+        self.now
+    }
+
+    /// How far the clocks of its issuer and of whoever decides may differ, in seconds.
+    pub(crate) const fn leeway(&self) -> u64 {
+        self.leeway
+    }
+
+    /// What the token is bound to; every check of its form has passed.
+    pub(crate) fn confirmation(&self) -> Confirmation<'token> {
+        Confirmation::of(self.claims).unwrap_or_default()
     }
 
     fn scope_claim(&self) -> Option<&'token Value> {
-        scope_claim(self.claims, self.profile)
+        scope_claim(self.claims, self.scope_claims)
+    }
+}
+
+/// The keys that whoever sends a token has to prove (`cnf`, RFC 7800 section 3).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Confirmation<'token> {
+    /// The thumbprint of a DPoP key (RFC 9449 section 6.1).
+    pub(crate) jkt: Option<&'token str>,
+    /// The SHA-256 thumbprint of a client certificate (RFC 8705 section 3.1).
+    pub(crate) x5t_s256: Option<&'token str>,
+}
+
+impl<'token> Confirmation<'token> {
+    /// `None` where `cnf` is there and names anything that cannot be checked here.
+    fn of(claims: &'token Map<String, Value>) -> Option<Self> {
+        let Some(cnf) = claims.get("cnf") else {
+            return Some(Self::default());
+        };
+        let mut confirmation = Self::default();
+        for (name, value) in cnf.as_object()? {
+            let thumbprint = value.as_str().filter(|text| !text.is_empty())?;
+            match name.as_str() {
+                "jkt" => confirmation.jkt = Some(thumbprint),
+                "x5t#S256" => confirmation.x5t_s256 = Some(thumbprint),
+                _ => return None,
+            }
+        }
+        (confirmation != Self::default()).then_some(confirmation)
     }
 }
 
@@ -129,12 +216,15 @@ const CHECKS: [fn(&Subject<'_>) -> Checked; 9] = [
     check_issuer,
     check_audience,
     check_expiry,
-    check_start,
+    |subject| check_start(subject, subject.issuer.profile == Profile::Rfc9068),
     check_required,
     check_mark,
-    check_lists,
-    check_bound,
+    |subject| check_lists(subject, subject.issuer.profile.scope_claims()),
+    check_confirmation,
 ];
+
+/// Where the scopes of an introspected token are (RFC 7662 section 2.2).
+const INTROSPECTED_SCOPE: &[&str] = &["scope"];
 
 fn check_type(subject: &Subject<'_>) -> Checked {
     let accepted = subject.issuer.profile.accepts_typ(subject.typ);
@@ -177,17 +267,17 @@ fn check_audience(subject: &Subject<'_>) -> Checked {
 
 fn check_expiry(subject: &Subject<'_>) -> Checked {
     let expires = time(subject.claims, "exp")?.ok_or(InvalidClaims::Missing { name: "exp" })?;
-    if seconds(subject.now) < expires + LEEWAY {
+    if seconds(subject.now) < expires + seconds(subject.issuer.leeway) {
         Ok(())
     } else {
         Err(InvalidClaims::Expired)
     }
 }
 
-fn check_start(subject: &Subject<'_>) -> Checked {
-    let latest = seconds(subject.now) + LEEWAY;
+fn check_start(subject: &Subject<'_>, needs_iat: bool) -> Checked {
+    let latest = seconds(subject.now.saturating_add(subject.issuer.leeway));
     let issued = time(subject.claims, "iat")?;
-    if issued.is_none() && subject.issuer.profile == Profile::Rfc9068 {
+    if issued.is_none() && needs_iat {
         return Err(InvalidClaims::Missing { name: "iat" });
     }
     let starts = time(subject.claims, "nbf")?;
@@ -212,10 +302,12 @@ fn check_required(subject: &Subject<'_>) -> Checked {
 const ID_TOKEN_CLAIMS: [&str; 4] = ["nonce", "at_hash", "c_hash", "s_hash"];
 
 fn check_mark(subject: &Subject<'_>) -> Checked {
-    let is_id_token = ID_TOKEN_CLAIMS
-        .iter()
-        .any(|name| subject.claims.contains_key(*name));
-    if is_id_token && subject.issuer.profile.resembles_id_token() {
+    let is_id_token = || {
+        ID_TOKEN_CLAIMS
+            .iter()
+            .any(|name| subject.claims.contains_key(*name))
+    };
+    if subject.issuer.profile.resembles_id_token() && is_id_token() {
         return Err(InvalidClaims::Type);
     }
     match subject.issuer.profile.access_token_mark() {
@@ -225,8 +317,8 @@ fn check_mark(subject: &Subject<'_>) -> Checked {
 }
 
 /// Scopes are a string or an array of strings, groups an array of strings.
-fn check_lists(subject: &Subject<'_>) -> Checked {
-    match scope_claim(subject.claims, subject.issuer.profile) {
+fn check_lists(subject: &Subject<'_>, scope_claims: &[&str]) -> Checked {
+    match scope_claim(subject.claims, scope_claims) {
         None | Some(Value::String(_)) => {}
         Some(Value::Array(scopes)) if scopes.iter().all(Value::is_string) => {}
         Some(_) => {
@@ -243,13 +335,12 @@ fn check_lists(subject: &Subject<'_>) -> Checked {
     }
 }
 
-/// Proof of possession is not checked in this version, and a bound token without it is worth
-/// nothing (RFC 9449 section 7.1, RFC 8705 section 3).
-fn check_bound(subject: &Subject<'_>) -> Checked {
-    if subject.claims.contains_key("cnf") {
-        Err(InvalidClaims::Bound)
-    } else {
-        Ok(())
+/// A token that is bound to something which nobody here can check is worth nothing (RFC 7800
+/// section 3.1 leaves that to the application; RFC 9449 section 7.1, RFC 8705 section 3).
+fn check_confirmation(subject: &Subject<'_>) -> Checked {
+    match Confirmation::of(subject.claims) {
+        Some(_) => Ok(()),
+        None => Err(InvalidClaims::Bound),
     }
 }
 
@@ -261,11 +352,11 @@ fn seconds(unix: u64) -> f64 {
     unix as f64
 }
 
-fn scope_claim(claims: &Map<String, Value>, profile: Profile) -> Option<&Value> {
-    profile
-        .scope_claims()
-        .iter()
-        .find_map(|name| claims.get(*name))
+fn scope_claim<'claims>(
+    claims: &'claims Map<String, Value>,
+    names: &[&str],
+) -> Option<&'claims Value> {
+    names.iter().find_map(|name| claims.get(*name))
 }
 
 fn text<'claims>(
@@ -308,8 +399,8 @@ pub enum InvalidClaims {
     /// `nbf` or `iat` lies in the future.
     #[error("the token is not valid yet")]
     NotYetValid,
-    /// `cnf` is there.
-    #[error("the token is bound to a key of the client and was sent without proof of it")]
+    /// `cnf` names something else than a DPoP key or a client certificate.
+    #[error("the token is bound to something that cannot be checked here")]
     Bound,
     /// A required claim is not there.
     #[error("the token has no claim {name}")]
@@ -346,7 +437,7 @@ impl InvalidClaims {
             Self::Issuer | Self::Audience => "RFC 9068 section 4",
             Self::Expired => "RFC 7519 section 4.1.4",
             Self::NotYetValid => "RFC 7519 sections 4.1.5 and 4.1.6",
-            Self::Bound => "RFC 9449 section 7.1, RFC 8705 section 3",
+            Self::Bound => "RFC 7800 section 3.1",
             Self::Missing { .. } => "RFC 9068 section 2.2",
             Self::NotText { .. } => "RFC 7519 section 4.1",
             Self::NotATime { .. } => "RFC 7519 section 2",

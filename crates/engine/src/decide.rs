@@ -1,26 +1,29 @@
-//! One decision: service, operation, token, rules, in that order, each step written to the trace.
+//! One decision: service, operation, token, sender, rules, in that order, each step written to the
+//! trace.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
-use portcullis_jose::{CompactJws, Jwks, VerifyError};
+use portcullis_jose::{CompactJws, VerifyError};
 use portcullis_model::{
-    ApiRequest, Challenge, ChallengeError, Check, CheckOutcome, Decision, Deny, Reason, ReasonCode,
-    Trace,
+    ApiRequest, Challenge, ChallengeError, ChallengeScheme, Check, CheckOutcome, Decision, Deny,
+    Reason, ReasonCode, Reuse, Trace,
 };
 
-use crate::bearer;
 use crate::claims::AccessToken;
+use crate::credential::{self, SentToken, TokenHash};
+use crate::dpop::InvalidProof;
+use crate::host::{Host, Introspection, VerifiedToken};
 use crate::issuer::IssuerUrl;
-use crate::policy_set::{ApiService, Guard, PolicySet, Unmatched};
+use crate::policy_set::{ApiService, Guard, PolicySet, TokenIssuer, Unmatched};
 use crate::rules::{Refusal, Rule};
-use crate::screen::screen;
+use crate::screen::{refuse, screen};
+use crate::sender::{self, NotTheSender};
 
-/// Where the keys of an issuer are looked up. It answers at once, from memory.
-pub trait KeySource {
-    /// The keys of that issuer, or `None` where there are none yet.
-    fn keys(&self, issuer: &IssuerUrl) -> Option<Arc<Jwks>>;
-}
+/// The signature algorithms of DPoP proofs, as challenges name them (RFC 9449 section 7.1).
+pub(crate) const DPOP_ALGORITHMS: &str =
+    "ES256 ES384 ES512 ES256K Ed25519 EdDSA PS256 PS384 PS512 RS256 RS384 RS512";
 
 /// How far a decision got.
 #[derive(Debug)]
@@ -35,6 +38,49 @@ pub enum Progress {
         /// no decision.
         otherwise: Option<Decision>,
     },
+    /// Only the issuer knows what the token is worth, and it was not asked yet.
+    NeedsIntrospection {
+        /// Whom to ask before asking again here.
+        issuer: IssuerUrl,
+        /// About which token.
+        token: OpaqueToken,
+    },
+}
+
+/// An opaque access token, on its way to the issuer that can read it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OpaqueToken {
+    text: String,
+    hash: TokenHash,
+}
+
+impl OpaqueToken {
+    /// The token itself, a secret.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.text
+    }
+
+    /// What it is known by in caches.
+    #[must_use]
+    pub const fn hash(&self) -> TokenHash {
+        self.hash
+    }
+}
+
+impl fmt::Debug for OpaqueToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "OpaqueToken([{} bytes])", self.text.len())
+    }
+}
+
+/// What a decision is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Breadth {
+    /// The request at hand.
+    Request,
+    /// The request at hand, and every other one that a cache could answer with the same decision.
+    Credential,
 }
 
 impl PolicySet {
@@ -42,7 +88,25 @@ impl PolicySet {
     ///
     /// Never permits unless an operation or the service says so and every check has passed.
     #[must_use]
-    pub fn decide(&self, request: &ApiRequest, keys: &dyn KeySource, now: u64) -> Progress {
+    pub fn decide(&self, request: &ApiRequest, host: &dyn Host, now: u64) -> Progress {
+        self.decide_with(request, host, now, Breadth::Request)
+    }
+
+    /// The same for an enforcement point whose answers are cached: the decision also says, where
+    /// that can be said, what becomes of every other request with the same credential
+    /// ([`Reuse::SameCredential`]).
+    #[must_use]
+    pub fn decide_for_cache(&self, request: &ApiRequest, host: &dyn Host, now: u64) -> Progress {
+        self.decide_with(request, host, now, Breadth::Credential)
+    }
+
+    fn decide_with(
+        &self,
+        request: &ApiRequest,
+        host: &dyn Host,
+        now: u64,
+        breadth: Breadth,
+    ) -> Progress {
         if let Some(refused) = screen(request) {
             return Progress::Decided(refused);
         }
@@ -53,26 +117,54 @@ impl PolicySet {
         let Some((service, relative)) = self.service_for(request, &path) else {
             return Progress::Decided(no_service());
         };
+        if service.plain_paths && !is_plain(request.url.path()) {
+            let message = "the API service takes paths without escapes only (paths: plain)";
+            return Progress::Decided(refuse(ReasonCode::AmbiguousPath, message.to_owned()));
+        }
         let operation = service
             .index
             .find(&request.method, relative)
             .and_then(|number| service.operations.get(number));
+        let reusable =
+            breadth == Breadth::Credential && self.covers_api(service, request, relative);
         let mut course = Course {
             service,
+            request,
+            host,
+            now,
+            reusable,
+            scheme: wanted_scheme(operation.map(|operation| &operation.guard)),
             trace: Trace::default(),
         };
         course.trace.service = Some(Arc::clone(&service.name));
         course.trace.operation = operation.map(|operation| Arc::clone(&operation.name));
         match operation.map(|operation| &operation.guard) {
-            Some(Guard::Public) => Progress::Decided(course.permit(
-                ReasonCode::Public,
-                "the operation is public",
-                None,
-            )),
-            Some(Guard::Token(rules)) => course.with_token(request, keys, now, Some(rules)),
-            None => course.with_token(request, keys, now, None),
+            Some(Guard::Public) => Progress::Decided(course.public()),
+            Some(Guard::Token(rules)) => course.with_token(Some(rules)),
+            None => course.with_token(None),
         }
     }
+}
+
+/// Whether a path has one spelling only.
+fn is_plain(path: &str) -> bool {
+    path.bytes()
+        .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'%' | b';' | b'\\'))
+}
+
+/// The scheme of the challenge to a client that has sent nothing yet.
+fn wanted_scheme(guard: Option<&Guard>) -> ChallengeScheme {
+    let Some(Guard::Token(rules)) = guard else {
+        return ChallengeScheme::Bearer;
+    };
+    rules
+        .iter()
+        .map(|rule| match rule {
+            Rule::SenderConstraint(rule) => rule.scheme(),
+            _ => ChallengeScheme::Bearer,
+        })
+        .find(|scheme| *scheme == ChallengeScheme::Dpop)
+        .unwrap_or_default()
 }
 
 fn no_service() -> Decision {
@@ -85,73 +177,237 @@ fn no_service() -> Decision {
 /// A decision under way in one service.
 struct Course<'a> {
     service: &'a ApiService,
+    request: &'a ApiRequest,
+    host: &'a dyn Host,
+    now: u64,
+    /// Whether a cache could answer other requests to the service with this decision.
+    reusable: bool,
+    /// The scheme of challenges.
+    scheme: ChallengeScheme,
     trace: Trace,
 }
 
-impl Course<'_> {
+/// A genuine token, or why there is none.
+enum Genuine<'a> {
+    Jwt(Arc<VerifiedToken>, &'a TokenIssuer),
+    Introspected(Arc<Introspection>, &'a TokenIssuer),
+    Not(Progress),
+}
+
+impl<'a> Course<'a> {
+    /// Anyone gets through. What a cached answer is worth elsewhere depends on the token, which
+    /// nobody is made to wait for here.
+    fn public(mut self) -> Decision {
+        let reuse = if self.reusable {
+            self.reuse_of_public()
+        } else {
+            Reuse::ThisRequest
+        };
+        self.trace.checks.clear();
+        let mut decision = self.permit(ReasonCode::Public, "the operation is public", None);
+        decision.reuse = reuse;
+        decision
+    }
+
+    fn reuse_of_public(&mut self) -> Reuse {
+        let Ok(Some(sent)) = credential::token(self.request) else {
+            return self
+                .service
+                .coverage(None)
+                .map_or(Reuse::ThisRequest, Reuse::SameCredential);
+        };
+        let hash = TokenHash::of(sent.text, self.host.crypto());
+        let coverage = match self.genuine(&sent, hash) {
+            Genuine::Not(Progress::Decided(_)) => self.service.coverage(None),
+            Genuine::Not(_) => None,
+            Genuine::Jwt(verified, issuer) => {
+                let typ = verified.typ.as_deref();
+                match AccessToken::check(&verified.claims, typ, issuer, self.now) {
+                    Ok(token) => self.service.coverage(Some(&token)),
+                    Err(_) => self.service.coverage(None),
+                }
+            }
+            Genuine::Introspected(introspection, issuer) => match &*introspection {
+                Introspection::Active(claims) => {
+                    match AccessToken::check_introspected(claims, issuer, self.now) {
+                        Ok(token) => self.service.coverage(Some(&token)),
+                        Err(_) => self.service.coverage(None),
+                    }
+                }
+                Introspection::Inactive => self.service.coverage(None),
+            },
+        };
+        coverage.map_or(Reuse::ThisRequest, Reuse::SameCredential)
+    }
+
     /// Asks for a valid token, then for every rule; without rules no operation was found.
-    fn with_token(
-        mut self,
-        request: &ApiRequest,
-        keys: &dyn KeySource,
-        now: u64,
-        rules: Option<&[Rule]>,
-    ) -> Progress {
-        let compact = match bearer::token(request) {
-            Ok(Some(token)) => token,
+    fn with_token(mut self, rules: Option<&[Rule]>) -> Progress {
+        let sent = match credential::token(self.request) {
+            Ok(Some(sent)) => sent,
             Ok(None) => return Progress::Decided(self.missing_token()),
             Err(code) => {
-                let message = "the Authorization header does not hold one Bearer token (RFC 6750 section 2.1)";
+                let message = "the Authorization header does not hold one access token under the scheme Bearer or DPoP (RFC 6750 section 2.1)";
                 return Progress::Decided(self.invalid_token(code, message));
             }
         };
-        let jws = match CompactJws::parse(compact) {
+        if sent.scheme == ChallengeScheme::Dpop {
+            self.scheme = ChallengeScheme::Dpop;
+        }
+        let hash = TokenHash::of(sent.text, self.host.crypto());
+        match self.genuine(&sent, hash) {
+            Genuine::Not(progress) => progress,
+            Genuine::Jwt(verified, issuer) => {
+                let typ = verified.typ.as_deref();
+                let checked = AccessToken::check(&verified.claims, typ, issuer, self.now);
+                Progress::Decided(match checked {
+                    Ok(token) => {
+                        self.passed("token", "signature and claims hold");
+                        self.judge(&token, &sent, &hash, rules)
+                    }
+                    Err(error) => self.invalid_token(error.code(), error.to_string()),
+                })
+            }
+            Genuine::Introspected(introspection, issuer) => {
+                let Introspection::Active(claims) = &*introspection else {
+                    let message = "the issuer says that the token is not active";
+                    return Progress::Decided(
+                        self.invalid_token(ReasonCode::TokenInactive, message),
+                    );
+                };
+                Progress::Decided(
+                    match AccessToken::check_introspected(claims, issuer, self.now) {
+                        Ok(token) => {
+                            self.passed(
+                                "token",
+                                "the issuer says that it is active, and its claims hold",
+                            );
+                            self.judge(&token, &sent, &hash, rules)
+                        }
+                        Err(error) => self.invalid_token(error.code(), error.to_string()),
+                    },
+                )
+            }
+        }
+    }
+
+    /// Finds out whether the token is one of an issuer that the service trusts.
+    fn genuine(&mut self, sent: &SentToken<'_>, hash: TokenHash) -> Genuine<'a> {
+        if let Some(known) = self.remembered(&hash) {
+            return known;
+        }
+        if !sent.has_jws_form()
+            && let Some(issuer) = self.service.introspecting_issuer()
+        {
+            return match self.host.introspection(&issuer.issuer, &hash) {
+                Some(introspection) => Genuine::Introspected(introspection, issuer),
+                None => Genuine::Not(Progress::NeedsIntrospection {
+                    issuer: issuer.issuer.clone(),
+                    token: OpaqueToken {
+                        text: sent.text.to_owned(),
+                        hash,
+                    },
+                }),
+            };
+        }
+        let jws = match CompactJws::parse(sent.text) {
             Ok(jws) => jws,
             Err(error) => {
-                return Progress::Decided(
+                return Genuine::Not(Progress::Decided(
                     self.invalid_token(ReasonCode::MalformedToken, error.to_string()),
-                );
+                ));
             }
         };
         let named = jws.payload().get("iss").and_then(serde_json::Value::as_str);
         let Some(issuer) = named.and_then(|name| self.service.issuer(name)) else {
             let message = "the token names no issuer that the API service accepts";
-            return Progress::Decided(self.invalid_token(ReasonCode::UnknownIssuer, message));
+            return Genuine::Not(Progress::Decided(
+                self.invalid_token(ReasonCode::UnknownIssuer, message),
+            ));
         };
-        let Some(issuer_keys) = keys.keys(&issuer.issuer) else {
-            return Progress::NeedsKeys {
+        let Some(keys) = self.host.keys(&issuer.issuer) else {
+            return Genuine::Not(Progress::NeedsKeys {
                 issuer: issuer.issuer.clone(),
                 otherwise: None,
-            };
+            });
         };
-        let verified = match jws.verify_with(&issuer_keys) {
-            Ok(verified) => verified,
-            Err(error) => {
-                // The key that is needed may be newer than those that are here, under a new name or
-                // under an old one.
-                let otherwise = Some(match error {
-                    VerifyError::Key(_) => {
-                        let message = "none of the issuer's keys fits the token";
-                        self.invalid_token(ReasonCode::UnknownKey, message)
-                    }
-                    error => self.invalid_token(ReasonCode::InvalidSignature, error.to_string()),
-                });
-                return Progress::NeedsKeys {
-                    issuer: issuer.issuer.clone(),
-                    otherwise,
-                };
-            }
-        };
-        match AccessToken::check(verified.payload(), verified.typ(), issuer, now) {
-            Ok(token) => {
-                self.passed("token", "signature and claims hold");
-                Progress::Decided(self.judge(&token, rules))
-            }
-            Err(error) => Progress::Decided(self.invalid_token(error.code(), error.to_string())),
+        if let Err(error) = jws.verify_with(&keys).map(drop) {
+            // The key that is needed may be newer than those that are here, under a new name or
+            // under an old one.
+            let otherwise = Some(match error {
+                VerifyError::Key(_) => {
+                    let message = "none of the issuer's keys fits the token";
+                    self.invalid_token(ReasonCode::UnknownKey, message)
+                }
+                error => self.invalid_token(ReasonCode::InvalidSignature, error.to_string()),
+            });
+            return Genuine::Not(Progress::NeedsKeys {
+                issuer: issuer.issuer.clone(),
+                otherwise,
+            });
         }
+        let verified = Arc::new(VerifiedToken {
+            typ: jws.typ().map(str::to_owned),
+            claims: jws.into_payload(),
+            keys,
+        });
+        // Only what would be accepted now is worth a place.
+        let typ = verified.typ.as_deref();
+        if AccessToken::check(&verified.claims, typ, issuer, self.now).is_ok()
+            && let Some(expires) = verified
+                .claims
+                .get("exp")
+                .and_then(serde_json::Value::as_f64)
+        {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a NumericDate is checked not to be negative, and a cast of a float saturates"
+            )]
+            let expires = (expires.ceil() as u64).saturating_add(issuer.leeway);
+            self.host
+                .keep_verified_token(hash, Arc::clone(&verified), expires);
+        }
+        Genuine::Jwt(verified, issuer)
     }
 
-    fn judge(mut self, token: &AccessToken<'_>, rules: Option<&[Rule]>) -> Decision {
+    /// A token whose signature was verified before with the keys that the issuer still has.
+    fn remembered(&self, hash: &TokenHash) -> Option<Genuine<'a>> {
+        let verified = self.host.verified_token(hash, self.now)?;
+        let named = verified.claims.get("iss").and_then(|iss| iss.as_str())?;
+        let issuer = self.service.issuer(named)?;
+        let keys = self.host.keys(&issuer.issuer)?;
+        Arc::ptr_eq(&keys, &verified.keys).then_some(Genuine::Jwt(verified, issuer))
+    }
+
+    fn judge(
+        mut self,
+        token: &AccessToken<'_>,
+        sent: &SentToken<'_>,
+        hash: &TokenHash,
+        rules: Option<&[Rule]>,
+    ) -> Decision {
+        if let Err(error) = sender::check(token, sent, hash, self.request, self.host) {
+            return self.not_the_sender(error);
+        }
+        if token.is_bound() {
+            self.passed(
+                "sender",
+                "the token was sent by whoever holds what it is bound to",
+            );
+        }
+        let coverage = if self.reusable {
+            self.service.coverage(Some(token))
+        } else {
+            None
+        };
+        let reuse = coverage.map_or(Reuse::ThisRequest, Reuse::SameCredential);
+        let mut decision = self.apply(token, rules);
+        decision.reuse = reuse;
+        decision.principal = token.subject().map(str::to_owned);
+        decision
+    }
+
+    fn apply(mut self, token: &AccessToken<'_>, rules: Option<&[Rule]>) -> Decision {
         let subject = token.subject();
         let Some(rules) = rules else {
             return match self.service.unmatched {
@@ -201,14 +457,22 @@ impl Course<'_> {
         });
     }
 
+    /// What every challenge of the service says.
+    fn challenge(&self) -> Challenge {
+        Challenge {
+            scheme: self.scheme,
+            realm: Some(self.service.realm.clone()),
+            resource_metadata: self.service.resource_metadata.clone(),
+            algs: (self.scheme == ChallengeScheme::Dpop).then(|| DPOP_ALGORITHMS.to_owned()),
+            ..Challenge::default()
+        }
+    }
+
     /// 401 without an error code: there was nothing to be wrong (RFC 6750 section 3.1).
     fn missing_token(mut self) -> Decision {
         let message = "the request carries no access token";
         self.failed("token", message.into());
-        let challenge = Challenge {
-            realm: Some(self.service.realm.clone()),
-            ..Challenge::default()
-        };
+        let challenge = self.challenge();
         self.deny(
             Deny::challenge(401, challenge),
             ReasonCode::MissingToken,
@@ -222,18 +486,75 @@ impl Course<'_> {
         code: ReasonCode,
         message: impl Into<Cow<'static, str>>,
     ) -> Decision {
+        self.unauthorized("token", code, ChallengeError::InvalidToken, message)
+    }
+
+    /// 401 with an error that says what was wrong with the credential.
+    fn unauthorized(
+        &mut self,
+        check: &'static str,
+        code: ReasonCode,
+        error: ChallengeError,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Decision {
         let message = message.into();
-        self.failed("token", message.clone());
+        self.failed(check, message.clone());
         let challenge = Challenge {
-            realm: Some(self.service.realm.clone()),
-            error: Some(ChallengeError::InvalidToken),
+            error: Some(error),
             error_description: Some(message.to_string()),
-            ..Challenge::default()
+            ..self.challenge()
         };
         let mut decision =
             Decision::deny(Deny::challenge(401, challenge), Reason::new(code, message));
         decision.trace = std::mem::take(&mut self.trace);
         decision
+    }
+
+    /// A genuine token that was not taken from whoever sent it (RFC 9449 section 7.1, RFC 8705
+    /// section 3).
+    fn not_the_sender(mut self, error: NotTheSender) -> Decision {
+        let message = error.to_string();
+        match error {
+            NotTheSender::NoRoom => {
+                self.failed("sender", message.clone().into());
+                self.deny(Deny::status(503), ReasonCode::ReplayStoreFull, message)
+            }
+            NotTheSender::Proof(InvalidProof::Nonce) => {
+                let mut decision = self.unauthorized(
+                    "sender",
+                    ReasonCode::DpopNonceRequired,
+                    ChallengeError::UseDpopNonce,
+                    message,
+                );
+                if let (Some(nonces), portcullis_model::Outcome::Deny(deny)) =
+                    (self.host.nonces(), &mut decision.outcome)
+                {
+                    // A nonce is made of characters that a header can hold.
+                    let _ = deny.headers.append("DPoP-Nonce", &nonces.current(self.now));
+                }
+                decision
+            }
+            NotTheSender::Proof(_) => self.unauthorized(
+                "sender",
+                ReasonCode::InvalidDpopProof,
+                ChallengeError::InvalidDpopProof,
+                message,
+            ),
+            NotTheSender::SentAsBearer
+            | NotTheSender::NotBound
+            | NotTheSender::NoCertificate
+            | NotTheSender::OtherCertificate => {
+                if error == NotTheSender::SentAsBearer {
+                    self.scheme = ChallengeScheme::Dpop;
+                }
+                self.unauthorized(
+                    "sender",
+                    ReasonCode::SenderConstraintUnmet,
+                    ChallengeError::InvalidToken,
+                    message,
+                )
+            }
+        }
     }
 
     fn refused(mut self, rule: &'static str, refusal: Refusal) -> Decision {
@@ -246,13 +567,18 @@ impl Course<'_> {
         self.failed(rule, message.clone());
         let deny = match challenge {
             Some(challenge) => {
-                let realm = Some(self.service.realm.clone());
-                let error_description = Some(message.to_string());
+                if challenge.scheme == ChallengeScheme::Dpop {
+                    self.scheme = ChallengeScheme::Dpop;
+                }
+                let common = self.challenge();
                 Deny::challenge(
                     status,
                     Challenge {
-                        realm,
-                        error_description,
+                        scheme: common.scheme,
+                        realm: common.realm,
+                        resource_metadata: common.resource_metadata,
+                        algs: common.algs,
+                        error_description: Some(message.to_string()),
                         ..challenge
                     },
                 )

@@ -5,23 +5,38 @@
 //! So the same code decides in the decision service, in a Lambda function, in WebAssembly and in
 //! a test.
 
-mod bearer;
 mod claims;
+mod coverage;
+mod credential;
 mod decide;
 mod diagnostic;
 mod directory;
+mod dpop;
+mod host;
 mod issuer;
 mod matching;
+mod metadata;
 mod policy_set;
 mod profile;
 mod rules;
+mod scope_table;
 mod screen;
+mod sender;
 
 pub use claims::{AccessToken, InvalidClaims};
-pub use decide::{KeySource, Progress};
+pub use credential::TokenHash;
+pub use decide::{OpaqueToken, Progress};
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use directory::{MAX_SOURCE_BYTES, SourceFile, compile};
+pub use dpop::{InvalidProof, MAX_PROOF_AGE};
+pub use host::{Host, Introspection, KeySource, Nonces, ProofId, ProofUse, VerifiedToken};
 pub use issuer::{InvalidIssuer, IssuerUrl};
-pub use policy_set::{ApiService, Operation, PolicySet, TokenIssuer, Unmatched};
+pub use metadata::{ResourceMetadata, resource_metadata};
+pub use policy_set::{
+    ApiService, ClientAuthenticationMethod, IntrospectionPolicy, Operation, PolicySet, TokenIssuer,
+    Unmatched,
+};
 pub use profile::Profile;
+pub use scope_table::{InvalidScopeTable, compile_scope_table};
 pub use screen::screen;
+pub use sender::{SenderFinding, sender_finding};

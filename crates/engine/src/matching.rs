@@ -1,12 +1,12 @@
 //! Which API service and which operation cover a request.
 //!
-//! Exact paths are found by hashing; patterns are looked at in the order in which they win, and
-//! only those whose first segment can match.
+//! Exact paths are found by hashing, patterns in a tree of segments; of those that the path leads
+//! to, the one that wins by order is taken.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use portcullis_model::{ApiRequest, DecodedPath, Method, PathPattern, RequestUrl, Scheme};
+use portcullis_model::{ApiRequest, DecodedPath, Method, PathPattern, RequestUrl, Route, Scheme};
 
 use crate::policy_set::{ApiService, Operation, PolicySet};
 
@@ -26,13 +26,19 @@ impl PolicySet {
             let relative = same_origin.then(|| path.below(&entry.path)).flatten()?;
             Some((self.service(entry.service)?, relative))
         });
-        by_url.or_else(|| match &request.entry {
+        let by_api = || match &request.entry {
             Some(entry) => {
                 let service = self.service_of_api(&entry.api_id, &entry.stage)?;
                 Some((service, entry.path.as_str()))
             }
             None => self.service_of_endpoint(url, path),
-        })
+        };
+        let anywhere = || {
+            let entry = request.entry.as_ref();
+            let relative = entry.map_or(path.as_str(), |entry| entry.path.as_str());
+            Some((self.everywhere()?, relative))
+        };
+        by_url.or_else(by_api).or_else(anywhere)
     }
 
     /// The service of an API that the URL names itself: on its own endpoint, `{api}.execute-api`,
@@ -61,10 +67,18 @@ impl PolicySet {
 #[derive(Debug, Default)]
 pub(crate) struct OperationIndex {
     exact: HashMap<String, Vec<Candidate>>,
-    /// Patterns by their first segment where it is literal, in the order in which they win.
-    by_first: HashMap<String, Vec<(usize, Candidate)>>,
-    /// Patterns that can start with anything, in the order in which they win.
-    any_first: Vec<(usize, Candidate)>,
+    patterns: Branch,
+}
+
+/// The patterns that begin with the same segments.
+#[derive(Debug, Default)]
+struct Branch {
+    /// Those that end here or go on with `**`, each with its rank: the lowest wins.
+    here: Vec<(usize, Candidate)>,
+    /// Those that go on with a literal segment, by its text.
+    literal: HashMap<String, Branch>,
+    /// Those that go on with a segment that covers more than one text.
+    other: Option<Box<Branch>>,
 }
 
 /// An operation that one of its paths brought in.
@@ -115,21 +129,34 @@ impl OperationIndex {
             )
         });
         for (rank, candidate) in patterns.into_iter().enumerate() {
-            let first = candidate
-                .pattern
-                .as_ref()
-                .and_then(PathPattern::first_literal)
-                .map(str::to_owned);
-            match first {
-                Some(first) => index
-                    .by_first
-                    .entry(first)
-                    .or_default()
-                    .push((rank, candidate)),
-                None => index.any_first.push((rank, candidate)),
-            }
+            let segments = candidate.pattern.iter().flat_map(PathPattern::segments);
+            let branch = segments.fold(&mut index.patterns, |branch, segment| match segment {
+                Some(literal) => branch.literal.entry(literal.to_owned()).or_default(),
+                None => branch.other.get_or_insert_default(),
+            });
+            branch.here.push((rank, candidate));
         }
         index
+    }
+
+    /// Every path of every operation with the operation's number, in the order in which they win:
+    /// the same order that [`find`](Self::find) goes by.
+    pub(crate) fn ranking(operations: &[Operation]) -> (Vec<usize>, Vec<Route>) {
+        let mut ranking: Vec<(usize, Route)> = Vec::new();
+        for (number, operation) in operations.iter().enumerate() {
+            for pattern in &operation.paths {
+                let route = Route {
+                    methods: operation.methods.clone(),
+                    pattern: pattern.clone(),
+                };
+                ranking.push((number, route));
+            }
+        }
+        ranking.sort_by_cached_key(|(number, route)| {
+            let specificity = route.pattern.specificity();
+            (Reverse(specificity), route.methods.is_empty(), *number)
+        });
+        ranking.into_iter().unzip()
     }
 
     /// The operation that wins for a path below the base URL: an exact path before a pattern; then
@@ -140,8 +167,6 @@ impl OperationIndex {
         if let Some(found) = exact.iter().find(|candidate| candidate.takes(method)) {
             return Some(found.operation);
         }
-        let first = path.split('/').nth(1).unwrap_or_default();
-        let narrow = self.by_first.get(first).map_or(&[][..], Vec::as_slice);
         let covers = |candidate: &Candidate| {
             candidate.takes(method)
                 && candidate
@@ -149,17 +174,32 @@ impl OperationIndex {
                     .as_ref()
                     .is_some_and(|pattern| pattern.matches(path))
         };
-        let best = |candidates: &[(usize, Candidate)]| {
-            candidates
-                .iter()
-                .find(|(_, candidate)| covers(candidate))
-                .map(|(rank, found)| (*rank, found.operation))
-        };
-        let winner = match (best(narrow), best(&self.any_first)) {
-            (Some(narrow), Some(any)) => Some(narrow.min(any)),
-            (narrow, any) => narrow.or(any),
-        };
-        winner.map(|(_, operation)| operation)
+        let segments = path.split('/').skip(1);
+        let (_, winner) = self.patterns.winner(segments, covers)?;
+        Some(winner.operation)
+    }
+}
+
+impl Branch {
+    /// The first in rank that covers the path with these segments. Goes no deeper than the longest
+    /// pattern, however long the path is.
+    fn winner<'path>(
+        &self,
+        segments: impl Iterator<Item = &'path str> + Clone,
+        covers: impl Fn(&Candidate) -> bool,
+    ) -> Option<&(usize, Candidate)> {
+        let mut winner = None;
+        let mut open = vec![(self, segments)];
+        while let Some((branch, mut segments)) = open.pop() {
+            let here = branch.here.iter().find(|(_, candidate)| covers(candidate));
+            winner = winner.into_iter().chain(here).min_by_key(|(rank, _)| *rank);
+            if let Some(segment) = segments.next() {
+                let branches = [branch.other.as_deref(), branch.literal.get(segment)];
+                let branches = branches.into_iter().flatten();
+                open.extend(branches.map(|branch| (branch, segments.clone())));
+            }
+        }
+        winner
     }
 }
 

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use portcullis_model::{BaseUrl, Method, PathPattern, Scheme};
+use portcullis_model::{BaseUrl, Method, PathPattern, Route, Scheme};
 
 use crate::issuer::IssuerUrl;
 use crate::matching::OperationIndex;
@@ -21,6 +21,8 @@ pub struct PolicySet {
     by_host: HashMap<String, Vec<BaseEntry>>,
     /// API Gateway API id and stage.
     by_api: HashMap<String, Vec<(String, usize)>>,
+    /// The service of every URL that no other one covers.
+    everywhere: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -61,7 +63,34 @@ impl PolicySet {
             services,
             by_host,
             by_api,
+            everywhere: None,
         }
+    }
+
+    /// A policy set of one service that covers every API that the enforcement point stands before.
+    pub(crate) fn of_every_api(service: ApiService) -> Self {
+        let mut policy = Self::new(vec![service]);
+        policy.everywhere = Some(0);
+        policy
+    }
+
+    /// The service of every URL that no other one covers.
+    pub(crate) fn everywhere(&self) -> Option<&ApiService> {
+        self.services.get(self.everywhere?)
+    }
+
+    /// How issuers are asked about opaque tokens, each issuer once.
+    #[must_use]
+    pub fn introspections(&self) -> Vec<(IssuerUrl, IntrospectionPolicy)> {
+        let mut found: Vec<(IssuerUrl, IntrospectionPolicy)> = Vec::new();
+        for token in self.services.iter().flat_map(|service| &service.tokens) {
+            if let Some(introspection) = &token.introspection
+                && !found.iter().any(|(issuer, _)| *issuer == token.issuer)
+            {
+                found.push((token.issuer.clone(), introspection.clone()));
+            }
+        }
+        found
     }
 
     /// The API services, in the order they were read.
@@ -111,15 +140,37 @@ pub struct ApiService {
     /// Its operations, in the order of the file.
     pub(crate) operations: Vec<Operation>,
     pub(crate) index: OperationIndex,
+    /// The operations that its routes belong to, route by route.
+    pub(crate) ranked: Vec<usize>,
+    /// Its routes in the order in which they win.
+    pub(crate) routes: Arc<[Route]>,
+    /// Whether paths with escapes or semicolons are refused, so that every path has one spelling
+    /// only and an IAM policy can tell them apart.
+    pub plain_paths: bool,
     /// The realm of its challenges: the first base URL.
     pub(crate) realm: String,
+    /// Where its metadata is (RFC 9728 section 3.1), where challenges are to say so.
+    pub(crate) resource_metadata: Option<String>,
 }
 
 impl ApiService {
+    /// Its resource identifier: the first base URL (RFC 9728 section 1.2).
+    #[must_use]
+    pub fn resource(&self) -> Option<&str> {
+        self.base_urls.first().map(BaseUrl::as_str)
+    }
+
     /// Its operations, in the order of the file.
     #[must_use]
     pub fn operations(&self) -> &[Operation] {
         &self.operations
+    }
+
+    /// The issuer that is asked about opaque tokens.
+    pub(crate) fn introspecting_issuer(&self) -> Option<&TokenIssuer> {
+        self.tokens
+            .iter()
+            .find(|token| token.introspection.is_some())
     }
 
     pub(crate) fn issuer(&self, name: &str) -> Option<&TokenIssuer> {
@@ -148,6 +199,68 @@ pub struct TokenIssuer {
     pub audiences: Vec<String>,
     /// How its tokens look.
     pub profile: Profile,
+    /// How far its clock may differ from ours, in seconds.
+    pub leeway: u64,
+    /// How it is asked about opaque tokens, where it is.
+    pub introspection: Option<IntrospectionPolicy>,
+}
+
+impl TokenIssuer {
+    /// The leeway where none is set, in seconds.
+    pub const DEFAULT_LEEWAY: u64 = 5;
+    /// The greatest leeway, in seconds. A token outlives its `exp` by that much.
+    pub const MAX_LEEWAY: u64 = 300;
+
+    /// An issuer of JWTs with the default leeway.
+    #[must_use]
+    pub const fn new(issuer: IssuerUrl, audiences: Vec<String>, profile: Profile) -> Self {
+        Self {
+            issuer,
+            audiences,
+            profile,
+            leeway: Self::DEFAULT_LEEWAY,
+            introspection: None,
+        }
+    }
+}
+
+/// How an issuer is asked about its opaque tokens (RFC 7662).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IntrospectionPolicy {
+    /// Where to ask; `None` for the `introspection_endpoint` of the issuer's metadata.
+    pub endpoint: Option<String>,
+    /// Who asks.
+    pub client_id: String,
+    /// How the client authenticates.
+    pub authentication: ClientAuthenticationMethod,
+    /// The name of the environment variable that holds the client's secret or private key.
+    pub secret: String,
+    /// Whether the answer must be signed (RFC 9701).
+    pub signed: bool,
+    /// How long an active answer may be used, in seconds.
+    pub max_age: u64,
+    /// Whether an answer without `aud` is accepted (RFC 7662 section 2.2 makes it optional).
+    pub audience_optional: bool,
+}
+
+/// How a client authenticates at the introspection endpoint (OpenID Connect Core section 9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientAuthenticationMethod {
+    /// `client_secret_basic`.
+    ClientSecretBasic,
+    /// `client_secret_post`.
+    ClientSecretPost,
+    /// `private_key_jwt` (RFC 7523).
+    PrivateKeyJwt,
+}
+
+impl ClientAuthenticationMethod {
+    /// Every method with its registered name.
+    pub const ALL: [(&'static str, Self); 3] = [
+        ("client_secret_basic", Self::ClientSecretBasic),
+        ("client_secret_post", Self::ClientSecretPost),
+        ("private_key_jwt", Self::PrivateKeyJwt),
+    ];
 }
 
 /// Methods and path patterns, with what guards them.

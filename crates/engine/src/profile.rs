@@ -57,15 +57,19 @@ impl Profile {
     /// Whether that `typ` header names an access token. A media type is compared without regard
     /// to case, with or without `application/` (RFC 7515 section 4.1.9).
     pub(crate) fn accepts_typ(self, typ: Option<&str>) -> bool {
-        let typ = typ.map(|typ| {
-            let typ = typ.to_ascii_lowercase();
-            typ.strip_prefix("application/")
-                .map_or(typ.clone(), str::to_owned)
-        });
-        match (self, typ.as_deref()) {
-            (Self::Rfc9068, typ) => typ == Some("at+jwt"),
-            (Self::Okta, Some("okta-internal-at+jwt")) => true,
-            (_, typ) => matches!(typ, None | Some("jwt" | "at+jwt")),
+        const PREFIX: &str = "application/";
+        let Some(typ) = typ else {
+            return self != Self::Rfc9068;
+        };
+        let name = match typ.split_at_checked(PREFIX.len()) {
+            Some((prefix, name)) if prefix.eq_ignore_ascii_case(PREFIX) => name,
+            _ => typ,
+        };
+        let is = |known: &str| name.eq_ignore_ascii_case(known);
+        match self {
+            Self::Rfc9068 => is("at+jwt"),
+            Self::Okta if is("okta-internal-at+jwt") => true,
+            _ => is("jwt") || is("at+jwt"),
         }
     }
 

@@ -61,7 +61,9 @@ pub(crate) fn parse_object(text: &[u8], limits: JsonLimits) -> Result<JsonObject
         values: Cell::new(0),
         refusal: Cell::new(None),
     };
-    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    // Once for all: from bytes, every string would be checked again by itself.
+    let text = str::from_utf8(text).map_err(|_| JsonError::Syntax)?;
+    let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = StrictValue {
         reading: &reading,
         depth: 0,

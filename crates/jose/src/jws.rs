@@ -249,13 +249,16 @@ struct Parts<'t> {
 
 impl<'t> Parts<'t> {
     fn split(token: &'t str) -> Result<Self, JwsError> {
-        match token.bytes().filter(|byte| *byte == b'.').count() {
-            2 => {}
-            4 => return Err(JwsError::Encrypted),
+        let (header, rest) = token.split_once('.').ok_or(JwsError::PartCount)?;
+        let (payload, signature) = rest.split_once('.').ok_or(JwsError::PartCount)?;
+        match signature.split('.').count() {
+            1 => {}
+            3 => return Err(JwsError::Encrypted),
             _ => return Err(JwsError::PartCount),
         }
-        let (signing_input, signature) = token.rsplit_once('.').ok_or(JwsError::PartCount)?;
-        let (header, payload) = signing_input.split_once('.').ok_or(JwsError::PartCount)?;
+        let signing_input = token
+            .get(..header.len() + 1 + payload.len())
+            .ok_or(JwsError::PartCount)?;
         Ok(Self {
             signing_input,
             header,

@@ -44,5 +44,12 @@ pub use jwks::{Jwks, JwksError, KeySelectionError, MAX_JWKS_BYTES, MAX_KEYS, Ski
 pub use jws::{CompactJws, JwsError, MAX_JWS_BYTES, Part, VerifiedJws, VerifyError};
 pub use thumbprint::Thumbprint;
 
+/// What canonical base64url without padding encodes (RFC 7515 section 2); `None` for any other text,
+/// so that digests in claims and proofs have one spelling.
+#[must_use]
+pub fn base64url_decode(text: &str) -> Option<Vec<u8>> {
+    base64url::decode(text).ok()
+}
+
 /// A JSON object whose member names are unique at every depth.
 pub type JsonObject = serde_json::Map<String, serde_json::Value>;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::challenge::Challenge;
+use crate::coverage::Coverage;
 use crate::header::HeaderMap;
 use crate::reason::Reason;
 
@@ -177,10 +178,13 @@ impl Deny {
 }
 
 /// For which requests a decision holds, as far as a cache in front may reuse it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reuse {
     /// For the request that was decided and no other; caching must be off.
     ThisRequest,
+    /// For every request with the same credential to the same API and stage, as far as the coverage
+    /// says what becomes of it.
+    SameCredential(Coverage),
 }
 
 /// How a decision came about, step by step.

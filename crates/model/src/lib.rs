@@ -6,6 +6,7 @@
 //! clock, a file, the environment or a socket.
 
 mod challenge;
+mod coverage;
 mod decision;
 mod header;
 mod path;
@@ -15,12 +16,15 @@ mod request;
 mod url;
 
 pub use challenge::{Challenge, ChallengeError, ChallengeScheme};
+pub use coverage::{Coverage, Route};
 pub use decision::{
     Check, CheckOutcome, Decision, Deny, HeaderEdit, Outcome, RequestEdits, Reuse, Trace,
 };
 pub use header::{HeaderField, HeaderMap, InvalidHeader, MAX_HEADER_BYTES, MAX_HEADERS};
 pub use path::{AmbiguousPath, DecodedPath};
-pub use pattern::{InvalidPattern, MAX_PATTERN_CHARS, PathMatch, PathPattern, Specificity};
+pub use pattern::{
+    InvalidPattern, MAX_PATTERN_CHARS, PathMatch, PathPattern, PatternPart, Specificity,
+};
 pub use reason::{Reason, ReasonCode};
 pub use request::{
     AmbiguousAuthorization, ApiRequest, AwsEntry, ClientCertificate, InvalidMethod,

@@ -81,7 +81,7 @@ fn check_escapes(raw: &[u8]) -> Result<(), AmbiguousPath> {
         match high * 16 + low {
             b'/' => return Err(AmbiguousPath::EscapedSlash),
             b'%' => return Err(AmbiguousPath::EscapedPercent),
-            byte if byte.is_ascii_alphanumeric() || byte == b'.' => {
+            byte if byte.is_ascii_alphanumeric() || b"-._".contains(&byte) => {
                 return Err(AmbiguousPath::NeedlessEscape);
             }
             _ => {}
@@ -112,9 +112,11 @@ pub enum AmbiguousPath {
     /// `%25`: a reader that decodes twice sees another path.
     #[error("the path holds an escaped percent sign (%25), which a second decoding would change")]
     EscapedPercent,
-    /// A letter, digit or dot that is escaped without need (RFC 3986 section 2.3): a reader that
-    /// compares before decoding sees another path.
-    #[error("the path escapes a letter, digit or dot, which never needs it (RFC 3986 section 2.3)")]
+    /// A letter, digit, dot, hyphen or underscore that is escaped without need (RFC 3986 section
+    /// 2.3): a reader that compares before decoding sees another path.
+    #[error(
+        "the path escapes a letter, digit, dot, hyphen or underscore, which never needs it (RFC 3986 section 2.3)"
+    )]
     NeedlessEscape,
     /// The decoded bytes are not UTF-8.
     #[error("the decoded path is not UTF-8")]

@@ -99,16 +99,17 @@ impl PathPattern {
         }
     }
 
-    /// The first segment, where it is literal: every path that is covered starts with it.
-    #[must_use]
-    pub fn first_literal(&self) -> Option<&str> {
-        match &self.shape {
-            Shape::Exact(path) => path.split('/').nth(1),
-            Shape::Segments { segments, .. } => match segments.first() {
-                Some(Segment::Literal(literal)) => Some(literal),
-                _ => None,
-            },
-        }
+    /// The segments of a pattern with parameters, up to its `**`: the text of a literal one, `None`
+    /// for one that covers more than one text. Empty for an exact pattern.
+    pub fn segments(&self) -> impl Iterator<Item = Option<&str>> {
+        let segments = match &self.shape {
+            Shape::Exact(_) => &[][..],
+            Shape::Segments { segments, .. } => segments.as_slice(),
+        };
+        segments.iter().map(|segment| match segment {
+            Segment::Literal(literal) => Some(literal.as_str()),
+            Segment::Parameter(_) | Segment::Glob(_) => None,
+        })
     }
 
     /// Whether a decoded path (starting with `/`) is covered.
@@ -145,6 +146,27 @@ impl PathPattern {
                     .collect(),
             },
         }
+    }
+
+    /// The pattern from left to right, as far as it says what is matched.
+    pub fn parts(&self) -> impl Iterator<Item = PatternPart<'_>> {
+        let (exact, segments, rest) = match &self.shape {
+            Shape::Exact(path) => (Some(PatternPart::Literal(path)), &[][..], None),
+            Shape::Segments { segments, rest } => (None, segments.as_slice(), rest.as_ref()),
+        };
+        let slash = || std::iter::once(PatternPart::Literal("/"));
+        let segments = segments.iter().flat_map(move |segment| {
+            slash().chain(match segment {
+                Segment::Literal(literal) => vec![PatternPart::Literal(literal)],
+                Segment::Parameter(_) => vec![PatternPart::Segment],
+                Segment::Glob(glob) => glob.parts(),
+            })
+        });
+        let rest = rest.into_iter().flat_map(move |glob| {
+            let last = std::iter::once(PatternPart::Rest);
+            slash().chain(glob.parts()).chain(last)
+        });
+        exact.into_iter().chain(segments).chain(rest)
     }
 
     fn walk<'pattern, 'path>(
@@ -185,7 +207,33 @@ impl PathPattern {
     }
 }
 
+/// A part of a path pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PatternPart<'pattern> {
+    /// These characters; segments are separated by `/` here, too.
+    Literal(&'pattern str),
+    /// One whole segment that is not empty: `{name}`.
+    Segment,
+    /// Any run of characters except `/`: `*`.
+    Run,
+    /// The rest of the path: `**`.
+    Rest,
+}
+
 impl Glob {
+    fn parts(&self) -> Vec<PatternPart<'_>> {
+        let mut parts = Vec::new();
+        for (index, piece) in self.0.iter().enumerate() {
+            if index > 0 {
+                parts.push(PatternPart::Run);
+            }
+            if !piece.is_empty() {
+                parts.push(PatternPart::Literal(piece));
+            }
+        }
+        parts
+    }
+
     fn matches(&self, text: &str) -> bool {
         let Some(left) = self.match_leading(text) else {
             return false;

@@ -95,6 +95,14 @@ reason_codes! {
     TokenNotYetValid = "token_not_yet_valid",
     /// The token is bound to a key, and nothing shows that the client holds that key.
     SenderConstraintUnmet = "sender_constraint_unmet",
+    /// The DPoP proof of the request does not hold.
+    InvalidDpopProof = "invalid_dpop_proof",
+    /// The DPoP proof lacks the nonce that was asked for.
+    DpopNonceRequired = "dpop_nonce_required",
+    /// There is no room to remember DPoP proofs, so that a replay could not be told.
+    ReplayStoreFull = "replay_store_full",
+    /// The issuer says that the opaque token is not active.
+    TokenInactive = "token_inactive",
     /// The token lacks a scope.
     InsufficientScope = "insufficient_scope",
     /// The user did not authenticate as strongly or as recently as is asked for.

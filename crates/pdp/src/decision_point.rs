@@ -53,6 +53,14 @@ pub enum Unavailable {
         /// What was expected and what came.
         cause: String,
     },
+    /// An issuer could not be asked about an opaque token.
+    #[error("issuer {issuer} could not be asked about an opaque token: {cause}")]
+    Introspection {
+        /// The issuer, as configured.
+        issuer: String,
+        /// What went wrong.
+        cause: String,
+    },
     /// The keys of an issuer could not be had.
     #[error("the keys of issuer {issuer} could not be had: {cause}")]
     Keys {

@@ -62,7 +62,8 @@ impl PolicyDirectory {
         Ok(Fingerprint(seen))
     }
 
-    fn read(&self) -> Result<Vec<SourceFile>, LoadError> {
+    /// Reads the files as they are.
+    pub fn read(&self) -> Result<Vec<SourceFile>, LoadError> {
         let mut sources = Vec::new();
         for (name, path) in self.files()? {
             if name.ends_with('/') {

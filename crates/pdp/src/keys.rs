@@ -13,6 +13,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::Mutex as SyncMutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
@@ -67,6 +68,8 @@ pub struct KeyStore {
 
 #[derive(Debug, Default)]
 struct Entry {
+    /// Whether the keys came with the policy and the issuer was not asked yet.
+    bundled: AtomicBool,
     held: ArcSwapOption<Held>,
     /// The last fetch; held while one runs, so that there is one at a time.
     last_attempt: Arc<Mutex<Option<Attempt>>>,
@@ -120,6 +123,30 @@ impl KeyStore {
             fetch: Arc::clone(&self.fetch),
             clock: Arc::clone(&self.clock),
             entries,
+        }
+    }
+
+    /// Takes keys that came with the policy, so that the first decision after a start needs no
+    /// request. They count as fetched now; [`renew_bundled`](Self::renew_bundled) asks for newer ones.
+    pub fn bundle(&self, issuer: &IssuerUrl, keys: Jwks) {
+        if let Some(entry) = self.entries.get(issuer) {
+            entry.bundled.store(true, Ordering::Relaxed);
+            entry.held.store(Some(Arc::new(Held {
+                keys: Arc::new(keys),
+                fetched: self.clock.monotonic(),
+            })));
+        }
+    }
+
+    /// Fetches the keys of every issuer whose keys came with the policy, once, while decisions go on
+    /// with those: a key that was withdrawn since is not used for long.
+    pub fn renew_bundled(&self) {
+        for (issuer, entry) in &self.entries {
+            if entry.bundled.swap(false, Ordering::Relaxed) {
+                let (store, issuer) = (self.for_issuers(vec![issuer.clone()]), issuer.clone());
+                // A failure is logged where it happens, and the keys stay.
+                tokio::spawn(async move { drop(store.refresh(&issuer).await) });
+            }
         }
     }
 
@@ -254,10 +281,27 @@ impl Entry {
 }
 
 async fn fetch_keys(fetch: &dyn Fetch, issuer: &IssuerUrl) -> Result<Jwks, KeyError> {
+    import(&fetch_document(fetch, issuer).await?)
+}
+
+/// The JWK set of an issuer as it serves it, after making sure that it can be used.
+pub async fn fetch_jwks(
+    fetch: &dyn Fetch,
+    issuer: &IssuerUrl,
+) -> Result<serde_json::Value, KeyError> {
+    let document = fetch_document(fetch, issuer).await?;
+    import(&document)?;
+    serde_json::from_slice(&document).map_err(|error| KeyError::Jwks(error.to_string()))
+}
+
+async fn fetch_document(fetch: &dyn Fetch, issuer: &IssuerUrl) -> Result<Bytes, KeyError> {
     let metadata = discover(fetch, issuer).await?;
     check_fetchable(&metadata.jwks_uri, issuer)?;
-    let document = fetch.get(&metadata.jwks_uri, MAX_DOCUMENT_BYTES).await?;
-    Jwks::from_json(&document, SymmetricKeys::Refuse, &AwsLc)
+    Ok(fetch.get(&metadata.jwks_uri, MAX_DOCUMENT_BYTES).await?)
+}
+
+fn import(document: &[u8]) -> Result<Jwks, KeyError> {
+    Jwks::from_json(document, SymmetricKeys::Refuse, &AwsLc)
         .map_err(|error| KeyError::Jwks(error.to_string()))
 }
 

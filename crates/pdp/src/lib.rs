@@ -3,13 +3,16 @@
 //! Floor 3, the first that does I/O. The HTTP client and the clock stand behind small types of
 //! their own, so that a test can hold them still.
 
+pub mod bundle;
 pub mod clock;
 mod decision_point;
 pub mod directory;
 pub mod http;
 pub mod keys;
 pub mod local;
+pub mod proofs;
 pub mod sideband;
+pub mod verified_tokens;
 
 pub use decision_point::{DecisionFuture, DecisionPoint, Unavailable};
 pub use portcullis_engine::PolicySet;

@@ -1,96 +1,236 @@
-//! The decision point in this process: the engine on a policy set, with keys from the network.
+//! The decision point in this process: the engine on a policy set, with keys and introspection answers
+//! from the network.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use portcullis_engine::{PolicySet, Progress};
+use portcullis_engine::{
+    Host, Introspection, IssuerUrl, KeySource, Nonces, OpaqueToken, PolicySet, Progress, ProofId,
+    ProofUse, TokenHash, VerifiedToken,
+};
+use portcullis_jose::{AwsLc, CryptoProvider, Jwks};
 use portcullis_model::{ApiRequest, Decision};
 
 use crate::clock::Clock;
 use crate::decision_point::{DecisionFuture, DecisionPoint, Unavailable};
 use crate::keys::{Fetch, KeyStore};
+use crate::proofs::{KeyedNonces, ProofStore};
+use crate::verified_tokens::VerifiedTokens;
 
 /// How long a decision waits for new keys where old ones would do.
 const PATIENCE_WITH_OLD_KEYS: Duration = Duration::from_millis(250);
+
+/// What may be set about a decision point in this process.
+#[derive(Debug, Default)]
+pub struct LocalSettings {
+    /// Whether answers are cached in front, so that decisions say what becomes of other requests.
+    pub for_cache: bool,
+    /// The nonces that DPoP proofs must carry, where they must.
+    pub nonces: Option<KeyedNonces>,
+    /// Keys that came with the policy.
+    pub bundled_keys: Vec<(IssuerUrl, Jwks)>,
+}
 
 /// Decides with a policy set that can be replaced while requests are being decided.
 #[derive(Debug)]
 pub struct LocalDecisionPoint {
     loaded: ArcSwap<Loaded>,
     clock: Arc<dyn Clock>,
+    for_cache: bool,
 }
 
-/// A policy set and the keys that belong to it; swapped as one.
+/// A policy set and what belongs to it; swapped as one.
 #[derive(Debug)]
 struct Loaded {
     policy: PolicySet,
+    host: LocalHost,
+}
+
+/// What decisions ask for, in memory.
+#[derive(Debug)]
+struct LocalHost {
     keys: KeyStore,
+    tokens: VerifiedTokens,
+    proofs: Arc<ProofStore>,
+    nonces: Option<Arc<KeyedNonces>>,
 }
 
 impl LocalDecisionPoint {
     /// Decides with that policy set from now on.
     #[must_use]
     pub fn new(policy: PolicySet, fetch: Arc<dyn Fetch>, clock: Arc<dyn Clock>) -> Self {
+        Self::with_settings(policy, fetch, clock, LocalSettings::default())
+    }
+
+    /// The same with settings.
+    #[must_use]
+    pub fn with_settings(
+        policy: PolicySet,
+        fetch: Arc<dyn Fetch>,
+        clock: Arc<dyn Clock>,
+        settings: LocalSettings,
+    ) -> Self {
         let keys = KeyStore::new(fetch, Arc::clone(&clock), policy.issuers());
+        for (issuer, bundled) in settings.bundled_keys {
+            keys.bundle(&issuer, bundled);
+        }
+        let host = LocalHost {
+            keys,
+            tokens: VerifiedTokens::default(),
+            proofs: Arc::default(),
+            nonces: settings.nonces.map(Arc::new),
+        };
         Self {
-            loaded: ArcSwap::from_pointee(Loaded { policy, keys }),
+            loaded: ArcSwap::from_pointee(Loaded { policy, host }),
             clock,
+            for_cache: settings.for_cache,
         }
     }
 
     /// Replaces the policy set; requests under way finish with the old one.
     pub fn replace(&self, policy: PolicySet) {
-        let keys = self.loaded.load().keys.for_issuers(policy.issuers());
-        self.loaded.store(Arc::new(Loaded { policy, keys }));
+        let before = self.loaded.load();
+        let host = LocalHost {
+            keys: before.host.keys.for_issuers(policy.issuers()),
+            tokens: VerifiedTokens::default(),
+            proofs: Arc::clone(&before.host.proofs),
+            nonces: before.host.nonces.clone(),
+        };
+        self.loaded.store(Arc::new(Loaded { policy, host }));
     }
 
     /// Fetches the keys of every issuer that has none.
     pub async fn hydrate(&self) {
-        self.loaded.load_full().keys.hydrate().await;
+        self.loaded.load_full().host.keys.hydrate().await;
     }
 
     async fn decide(&self, request: &ApiRequest) -> Result<Decision, Unavailable> {
         let loaded = self.loaded.load_full();
-        let (issuer, only_old) =
-            match loaded
-                .policy
-                .decide(request, &loaded.keys, self.clock.unix_now())
-            {
-                Progress::Decided(decision) => return Ok(decision),
-                Progress::NeedsKeys { issuer, otherwise } => {
-                    // A decision with the keys that are there would be a deny, or they have grown old.
-                    let only_old = otherwise.is_none() && loaded.keys.has_old_keys(&issuer);
-                    (issuer, only_old)
-                }
+        let keys = &loaded.host.keys;
+        let mut refreshed = None;
+        let mut answer = None;
+        let decision = loop {
+            let host = Answered {
+                host: &loaded.host,
+                answer: answer.as_ref(),
             };
-        let refresh = loaded.keys.refresh(&issuer);
-        let refreshed = if only_old {
-            // The fetch goes on when nobody waits for it any more.
-            tokio::time::timeout(PATIENCE_WITH_OLD_KEYS, refresh)
-                .await
-                .unwrap_or(Ok(()))
-        } else {
-            refresh.await
+            let now = self.clock.unix_now();
+            let progress = if self.for_cache {
+                loaded.policy.decide_for_cache(request, &host, now)
+            } else {
+                loaded.policy.decide(request, &host, now)
+            };
+            match progress {
+                Progress::Decided(decision) => break decision,
+                Progress::NeedsKeys { issuer, otherwise } => match (&refreshed, otherwise) {
+                    (None, otherwise) => {
+                        // A decision with the keys that are there would be a deny, or they have
+                        // grown old.
+                        let only_old = otherwise.is_none() && keys.has_old_keys(&issuer);
+                        refreshed = Some(refresh(keys, &issuer, only_old).await);
+                    }
+                    (Some(_), Some(decision)) => break decision,
+                    (Some(outcome), None) => {
+                        return Err(Unavailable::Keys {
+                            issuer: issuer.to_string(),
+                            cause: outcome
+                                .as_ref()
+                                .err()
+                                .map_or_else(|| "they are too old".to_owned(), ToString::to_string),
+                        });
+                    }
+                },
+                Progress::NeedsIntrospection { issuer, token } => {
+                    answer = Some(loaded.host.introspect(issuer, &token).await?);
+                }
+            }
         };
-        match loaded
-            .policy
-            .decide(request, &loaded.keys, self.clock.unix_now())
+        keys.renew_bundled();
+        Ok(decision)
+    }
+}
+
+async fn refresh(
+    keys: &KeyStore,
+    issuer: &IssuerUrl,
+    only_old: bool,
+) -> Result<(), crate::keys::KeyError> {
+    let refresh = keys.refresh(issuer);
+    if only_old {
+        // The fetch goes on when nobody waits for it any more.
+        tokio::time::timeout(PATIENCE_WITH_OLD_KEYS, refresh)
+            .await
+            .unwrap_or(Ok(()))
+    } else {
+        refresh.await
+    }
+}
+
+/// An issuer's answer about one token.
+struct Answer {
+    issuer: IssuerUrl,
+    token: TokenHash,
+    introspection: Arc<Introspection>,
+}
+
+impl LocalHost {
+    /// Asks the issuer about an opaque token.
+    async fn introspect(
+        &self,
+        issuer: IssuerUrl,
+        token: &OpaqueToken,
+    ) -> Result<Answer, Unavailable> {
+        let _ = token;
+        Err(Unavailable::Introspection {
+            issuer: issuer.to_string(),
+            cause: "not yet".to_owned(),
+        })
+    }
+}
+
+/// The host of one decision: with the answer that was waited for, also where it is not to be kept.
+struct Answered<'a> {
+    host: &'a LocalHost,
+    answer: Option<&'a Answer>,
+}
+
+impl KeySource for Answered<'_> {
+    fn keys(&self, issuer: &IssuerUrl) -> Option<Arc<Jwks>> {
+        self.host.keys.keys(issuer)
+    }
+}
+
+impl Host for Answered<'_> {
+    fn crypto(&self) -> &dyn CryptoProvider {
+        &AwsLc
+    }
+
+    fn verified_token(&self, token: &TokenHash, now: u64) -> Option<Arc<VerifiedToken>> {
+        self.host.tokens.find(token, now)
+    }
+
+    fn keep_verified_token(&self, token: TokenHash, verified: Arc<VerifiedToken>, expires: u64) {
+        self.host.tokens.keep(token, verified, expires);
+    }
+
+    fn introspection(&self, issuer: &IssuerUrl, token: &TokenHash) -> Option<Arc<Introspection>> {
+        if let Some(answer) = self.answer
+            && answer.issuer == *issuer
+            && answer.token == *token
         {
-            Progress::Decided(decision)
-            | Progress::NeedsKeys {
-                otherwise: Some(decision),
-                ..
-            } => Ok(decision),
-            Progress::NeedsKeys {
-                otherwise: None, ..
-            } => Err(Unavailable::Keys {
-                issuer: issuer.to_string(),
-                cause: refreshed
-                    .err()
-                    .map_or_else(|| "they are too old".to_owned(), |error| error.to_string()),
-            }),
+            return Some(Arc::clone(&answer.introspection));
         }
+        None
+    }
+
+    fn note_proof(&self, proof: ProofId, until: u64, now: u64) -> ProofUse {
+        self.host.proofs.note(proof, until, now)
+    }
+
+    fn nonces(&self) -> Option<&dyn Nonces> {
+        let nonces = self.host.nonces.as_deref()?;
+        Some(nonces)
     }
 }
 

@@ -16,6 +16,7 @@ use crate::http;
 pub struct Issuer {
     key: Arc<KeyPair>,
     url: String,
+    jwks: String,
 }
 
 impl Issuer {
@@ -32,11 +33,12 @@ impl Issuer {
             "n": BASE64_URL_SAFE_NO_PAD.encode(modulus), "e": "AQAB",
         });
         let jwks = json!({ "keys": [jwk] }).to_string();
+        let served = jwks.clone();
         let address = http::listen(move |mut connection| {
             let own = format!("http://{}", connection.local_address());
             while let Some(request) = connection.read()? {
                 let body = if request.line.ends_with("/jwks") {
-                    jwks.clone()
+                    served.clone()
                 } else {
                     json!({ "issuer": own, "jwks_uri": format!("{own}/jwks") }).to_string()
                 };
@@ -51,7 +53,14 @@ impl Issuer {
         Self {
             key,
             url: format!("http://{address}"),
+            jwks,
         }
+    }
+
+    /// Its keys, as it serves them.
+    #[must_use]
+    pub fn jwks(&self) -> &str {
+        &self.jwks
     }
 
     /// The issuer identifier.
@@ -63,10 +72,19 @@ impl Issuer {
     /// An RFC 9068 access token with those scopes that is valid for an hour at `now`.
     #[must_use]
     pub fn token(&self, audience: &str, scope: &str, now: u64) -> String {
-        let claims = json!({
+        self.token_with(audience, &json!({ "scope": scope }), now)
+    }
+
+    /// The same with other claims; a member replaces one of those.
+    #[must_use]
+    pub fn token_with(&self, audience: &str, more: &Value, now: u64) -> String {
+        let mut claims = json!({
             "iss": self.url, "aud": audience, "sub": "carl", "client_id": "app", "jti": "1",
-            "iat": now, "exp": now + 3600, "scope": scope,
+            "iat": now, "exp": now + 3600,
         });
+        for (name, value) in more.as_object().unwrap() {
+            claims[name] = value.clone();
+        }
         let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
         let input = format!(
             "{}.{}",

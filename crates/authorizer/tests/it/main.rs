@@ -7,6 +7,7 @@
 )]
 
 mod answers;
+mod cached_policy;
 mod credential;
 mod dialects;
 mod hostile_service;

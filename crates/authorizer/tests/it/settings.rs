@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use portcullis_authorizer::{Environment, OnUnavailable, Settings};
+use portcullis_authorizer::{
+    DecisionPointSettings, Environment, OnUnavailable, Settings, SidebandSource,
+};
 use portcullis_test_support::lambda::Function;
 
 use crate::support::{BOOTSTRAP, check_log};
@@ -21,14 +23,25 @@ fn parse(more: &[(&str, &str)]) -> Result<Settings, String> {
     Settings::from_environment(&all.collect::<Environment>()).map_err(|error| error.to_string())
 }
 
+fn sideband(settings: &Settings) -> &SidebandSource {
+    match &settings.decision_point {
+        DecisionPointSettings::Sideband(source) => source,
+        other @ DecisionPointSettings::Local(_) => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn defaults_are_those_of_the_documentation() {
     let settings = parse(&[]).unwrap();
-    assert_eq!(settings.credential_header, "CLIENT-TOKEN");
-    assert_eq!(settings.max_retries, 1);
+    assert_eq!(sideband(&settings).credential_header, "CLIENT-TOKEN");
+    assert_eq!(sideband(&settings).max_retries, 1);
     assert_eq!(settings.timeout, Duration::from_secs(2));
     assert_eq!(settings.on_unavailable, OnUnavailable::Error);
-    assert!(!settings.debug && !settings.event.strip_stage && settings.event.base_url.is_none());
+    assert!(
+        !sideband(&settings).debug
+            && !settings.event.strip_stage
+            && settings.event.base_url.is_none()
+    );
     assert!(!format!("{settings:?}").contains("s3cret"));
 }
 
@@ -48,11 +61,11 @@ fn good_values_are_taken() {
     ])
     .unwrap();
     assert_eq!(
-        (settings.max_retries, settings.timeout),
+        (sideband(&settings).max_retries, settings.timeout),
         (0, Duration::from_millis(750))
     );
     assert_eq!(settings.on_unavailable, OnUnavailable::Deny);
-    assert!(settings.debug && settings.event.strip_stage);
+    assert!(sideband(&settings).debug && settings.event.strip_stage);
 }
 
 /// Variable, value, and a part of the line.
@@ -139,7 +152,7 @@ const BAD: [(&str, &str, &str); 25] = [
     ),
     (
         "PORTCULLIS_DECISION_POINT",
-        "bundle",
+        "authzen",
         "which this version does not have",
     ),
     ("PORTCULLIS_DECISION_POINT", "magic", "expected sideband"),

@@ -15,7 +15,7 @@ fn document(arns: &[&str]) -> PolicyDocument {
 }
 
 fn resource(arn: &str) -> String {
-    document(&[arn]).statement().resources().join("\n")
+    document(&[arn]).statements()[0].resources().join("\n")
 }
 
 #[test]
@@ -100,8 +100,8 @@ fn an_arn_is_listed_once() {
     let one = "arn:aws:execute-api:us-east-1:123456789012:abc/prod/GET/a";
     let other = "arn:aws:execute-api:us-east-1:123456789012:abc/prod/GET/b";
     let document = document(&[one, other, one]);
-    assert_eq!(document.statement().resources(), [one, other]);
-    assert_eq!(document.statement().effect(), Effect::Allow);
+    assert_eq!(document.statements()[0].resources(), [one, other]);
+    assert_eq!(document.statements()[0].effect(), Effect::Allow);
 }
 
 #[test]

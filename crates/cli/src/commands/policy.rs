@@ -2,11 +2,14 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
 use clap::Subcommand;
-use portcullis_engine::PolicySet;
+use portcullis_engine::{PolicySet, ResourceMetadata, resource_metadata};
 use portcullis_model::{BaseUrl, Method, PathPattern};
+use portcullis_pdp::bundle::Bundle;
 use portcullis_pdp::directory::{LoadError, PolicyDirectory};
+use portcullis_pdp::http::{HttpClient, TlsRoots};
+use portcullis_pdp::keys::fetch_jwks;
 use serde_json::json;
 
 use super::{Outcome, print};
@@ -18,6 +21,30 @@ pub(crate) enum Command {
         after_help = "Examples:\n  portcullis policy check policy/\n  portcullis policy check policy/ --json"
     )]
     Check(CheckArguments),
+    /// Print the metadata of each API service as a protected resource (RFC 9728), and where it belongs.
+    #[command(
+        after_help = "Examples:\n  portcullis policy metadata policy/\n  portcullis policy metadata policy/ --json"
+    )]
+    Metadata(CheckArguments),
+    /// Write a policy directory into one file, for the authorizer's PORTCULLIS_BUNDLE.
+    #[command(
+        after_help = "Examples:\n  portcullis policy bundle policy/ -o policy.json\n  \
+        portcullis policy bundle policy/ --with-keys -o policy.json"
+    )]
+    Bundle(BundleArguments),
+}
+
+#[derive(clap::Args)]
+pub(crate) struct BundleArguments {
+    /// The policy directory.
+    directory: PathBuf,
+    /// The file to write.
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// Put the issuers' keys in, fetched now, so that the first decision after a start needs no
+    /// request.
+    #[arg(long)]
+    with_keys: bool,
 }
 
 #[derive(clap::Args)]
@@ -30,7 +57,71 @@ pub(crate) struct CheckArguments {
 }
 
 pub(crate) fn run(command: &Command) -> Result<Outcome> {
-    let Command::Check(arguments) = command;
+    match command {
+        Command::Check(arguments) => check(arguments),
+        Command::Metadata(arguments) => metadata(arguments),
+        Command::Bundle(arguments) => bundle(arguments),
+    }
+}
+
+/// The metadata documents; a service without a base URL has no identifier, and so none.
+fn metadata(arguments: &CheckArguments) -> Result<Outcome> {
+    let policy = PolicyDirectory::new(&arguments.directory).load()?;
+    let documents: Vec<ResourceMetadata> = policy
+        .services()
+        .iter()
+        .filter_map(resource_metadata)
+        .collect();
+    if documents.is_empty() {
+        bail!(
+            "no API service has a base URL, which is a resource's identifier (RFC 9728 section 1.2)"
+        );
+    }
+    if arguments.json {
+        let all = documents
+            .iter()
+            .map(|document| json!({ "url": document.url, "metadata": document }));
+        print(&json!(all.collect::<Vec<_>>()).to_string())?;
+        return Ok(Outcome::Yes);
+    }
+    for document in &documents {
+        print(&format!(
+            "{}\n{}",
+            document.url,
+            serde_json::to_string_pretty(document)?
+        ))?;
+    }
+    Ok(Outcome::Yes)
+}
+
+fn bundle(arguments: &BundleArguments) -> Result<Outcome> {
+    let directory = PolicyDirectory::new(&arguments.directory);
+    let policy = directory.load()?;
+    let mut bundle = Bundle::new(directory.read()?);
+    if arguments.with_keys {
+        let http = HttpClient::new(&TlsRoots::public())?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        for issuer in policy.issuers() {
+            let keys = runtime
+                .block_on(fetch_jwks(&http, &issuer))
+                .with_context(|| format!("cannot get the keys of {issuer}"))?;
+            bundle.keys.insert(issuer.to_string(), keys);
+        }
+    }
+    #[expect(clippy::disallowed_methods, reason = "the file that --output names")]
+    std::fs::write(&arguments.output, bundle.to_json())
+        .with_context(|| format!("cannot write {}", arguments.output.display()))?;
+    print(&format!(
+        "{}  sha256:{}",
+        arguments.output.display(),
+        bundle.digest()
+    ))?;
+    Ok(Outcome::Yes)
+}
+
+fn check(arguments: &CheckArguments) -> Result<Outcome> {
     match PolicyDirectory::new(&arguments.directory).load() {
         Ok(policy) => {
             print(&if arguments.json {

@@ -1,13 +1,17 @@
 //! `portcullis token`: why a token is accepted or refused.
 
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
-use portcullis_engine::{AccessToken, InvalidClaims, IssuerUrl, KeySource, Profile, TokenIssuer};
-use portcullis_jose::{AwsLc, CompactJws, JsonObject, Jwks, SymmetricKeys};
+use portcullis_engine::{
+    AccessToken, Host, InvalidClaims, IssuerUrl, KeySource, Profile, ProofId, ProofUse,
+    TokenIssuer, sender_finding,
+};
+use portcullis_jose::{AwsLc, CompactJws, CryptoProvider, JsonObject, Jwks, SymmetricKeys};
+use portcullis_model::{ApiRequest, ClientCertificate, HeaderMap, Method, RequestUrl, Source};
 use portcullis_pdp::clock::{Clock, SystemClock};
 use portcullis_pdp::http::{HttpClient, TlsRoots};
 use portcullis_pdp::keys::KeyStore;
@@ -25,7 +29,9 @@ pub(crate) enum Command {
         after_help = "Exit status: 0 the token is accepted, 1 it is refused, 2 it could not be verified.\n\n\
         Examples:\n  \
         portcullis token verify --issuer https://idp.example.com --audience api://default - < token.txt\n  \
-        portcullis token verify --jwks keys.json --audience api://default --profile okta --now 1477846100 - < token.txt"
+        portcullis token verify --jwks keys.json --audience api://default --profile okta --now 1477846100 - < token.txt\n  \
+        portcullis token verify --issuer https://idp.example.com --audience api://default --scheme dpop \\\n    \
+        --proof \"$PROOF\" --method GET --url https://api.example.com/planets - < token.txt"
     )]
     Verify(VerifyArguments),
 }
@@ -46,6 +52,25 @@ pub(crate) struct VerifyArguments {
     #[arg(long, value_name = "PROFILE", default_value = "rfc9068",
         value_parser = clap::builder::PossibleValuesParser::new(Profile::ALL.iter().map(|(name, _)| *name)))]
     profile: String,
+    /// How far the issuer's clock may differ, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = TokenIssuer::DEFAULT_LEEWAY,
+        value_parser = clap::value_parser!(u64).range(..=TokenIssuer::MAX_LEEWAY))]
+    leeway: u64,
+    /// The scheme that the token is sent under.
+    #[arg(long, value_name = "SCHEME", default_value = "bearer", value_parser = ["bearer", "dpop"])]
+    scheme: String,
+    /// The DPoP proof that is sent with it.
+    #[arg(long, value_name = "PROOF", requires_all = ["method", "url"])]
+    proof: Option<String>,
+    /// The method of the request that the proof is for.
+    #[arg(long, value_name = "METHOD")]
+    method: Option<String>,
+    /// The URL of the request that the proof is for.
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// A file with the client certificate of the request (PEM).
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
     /// The time to verify at, in seconds since 1970; now where it is left out.
     #[arg(long, value_name = "UNIX")]
     now: Option<u64>,
@@ -63,7 +88,7 @@ pub(crate) fn run(command: &Command) -> Result<Outcome> {
     let clock = SystemClock;
     let now = arguments.now.unwrap_or_else(|| clock.unix_now());
     let report = match CompactJws::parse(&token) {
-        Ok(jws) => verify(arguments, &jws, now)?,
+        Ok(jws) => verify(arguments, &token, &jws, now)?,
         Err(error) => Report {
             passed: Vec::new(),
             failed: vec![Finding::new("form", error.to_string(), error.reference())],
@@ -81,7 +106,67 @@ pub(crate) fn run(command: &Command) -> Result<Outcome> {
     })
 }
 
-fn verify(arguments: &VerifyArguments, jws: &CompactJws<'_>, now: u64) -> Result<Report> {
+/// The request that the token comes with, as far as the arguments tell.
+fn request(arguments: &VerifyArguments, token: &str) -> Result<ApiRequest> {
+    let mut headers = HeaderMap::new();
+    let scheme = match arguments.scheme.as_str() {
+        "dpop" => "DPoP",
+        _ => "Bearer",
+    };
+    headers
+        .append("Authorization", &format!("{scheme} {token}"))
+        .context("the token cannot be sent in a header")?;
+    if let Some(proof) = &arguments.proof {
+        headers
+            .append("DPoP", proof)
+            .context("--proof cannot be sent in a header")?;
+    }
+    let method = arguments.method.as_deref().unwrap_or("GET");
+    let url = arguments.url.as_deref().unwrap_or("https://localhost/");
+    let certificate = match &arguments.certificate {
+        None => None,
+        Some(path) => Some(ClientCertificate {
+            pem: String::from_utf8(read_file(path)?)
+                .with_context(|| format!("{} is no PEM", path.display()))?,
+        }),
+    };
+    Ok(ApiRequest {
+        method: Method::parse(method).with_context(|| format!("--method {method}"))?,
+        url: RequestUrl::parse(url).with_context(|| format!("--url {url}"))?,
+        http_version: "1.1".to_owned(),
+        headers,
+        source: Source::default(),
+        client_certificate: certificate,
+        body: None,
+        entry: None,
+    })
+}
+
+/// A host that sees one proof, and so none twice.
+struct OneProof;
+
+impl KeySource for OneProof {
+    fn keys(&self, _: &IssuerUrl) -> Option<Arc<Jwks>> {
+        None
+    }
+}
+
+impl Host for OneProof {
+    fn crypto(&self) -> &dyn CryptoProvider {
+        &AwsLc
+    }
+
+    fn note_proof(&self, _: ProofId, _: u64, _: u64) -> ProofUse {
+        ProofUse::First
+    }
+}
+
+fn verify(
+    arguments: &VerifyArguments,
+    token: &str,
+    jws: &CompactJws<'_>,
+    now: u64,
+) -> Result<Report> {
     let issuer = trusted_issuer(arguments, jws.payload())?;
     let keys = keys(arguments, issuer.as_ref().map(|issuer| &issuer.issuer))?;
     let mut report = Report {
@@ -118,6 +203,15 @@ fn verify(arguments: &VerifyArguments, jws: &CompactJws<'_>, now: u64) -> Result
     report
         .failed
         .extend(findings.into_iter().map(Finding::of_claim));
+    let request = request(arguments, token)?;
+    match sender_finding(jws.payload(), &issuer, &request, &OneProof, now) {
+        None => report.passed.push("sender"),
+        Some(finding) => {
+            report
+                .failed
+                .push(Finding::new("sender", finding.message, finding.reference));
+        }
+    }
     Ok(report)
 }
 
@@ -136,18 +230,14 @@ fn trusted_issuer(arguments: &VerifyArguments, claims: &JsonObject) -> Result<Op
     // INVARIANT: the argument parser accepts only the names of profiles.
     let profile = Profile::named(&arguments.profile).unwrap_or_default();
     Ok(issuer.map(|issuer| TokenIssuer {
-        issuer,
-        audiences: arguments.audience.clone(),
-        profile,
+        leeway: arguments.leeway,
+        ..TokenIssuer::new(issuer, arguments.audience.clone(), profile)
     }))
 }
 
 fn keys(arguments: &VerifyArguments, issuer: Option<&IssuerUrl>) -> Result<Arc<Jwks>> {
     if let Some(path) = &arguments.jwks {
-        let mut text = Vec::new();
-        std::fs::File::open(path)
-            .and_then(|file| file.take(MAX_INPUT_BYTES).read_to_end(&mut text))
-            .with_context(|| format!("cannot read {}", path.display()))?;
+        let text = read_file(path)?;
         let keys = Jwks::from_json(&text, SymmetricKeys::Refuse, &AwsLc)
             .with_context(|| format!("{} holds no usable keys", path.display()))?;
         return Ok(Arc::new(keys));
@@ -164,6 +254,14 @@ fn keys(arguments: &VerifyArguments, issuer: Option<&IssuerUrl>) -> Result<Arc<J
         .block_on(store.refresh(issuer))
         .with_context(|| format!("cannot get the keys of {issuer}"))?;
     store.keys(issuer).context("the issuer has no keys")
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>> {
+    let mut text = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(MAX_INPUT_BYTES).read_to_end(&mut text))
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(text)
 }
 
 fn read_token(argument: &str) -> Result<String> {

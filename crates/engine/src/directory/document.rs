@@ -36,6 +36,10 @@ pub(super) struct ServiceDocument {
     pub(super) unmatched: Option<Spanned<String>>,
     #[serde(default, deserialize_with = "list")]
     pub(super) operations: Vec<OperationDocument>,
+    #[serde(default, deserialize_with = "present")]
+    pub(super) paths: Option<Spanned<String>>,
+    #[serde(default, deserialize_with = "present")]
+    pub(super) resource_metadata: Option<Spanned<bool>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -52,6 +56,27 @@ pub(super) struct TokenDocument {
     pub(super) audiences: Spanned<Vec<String>>,
     #[serde(default, deserialize_with = "present")]
     pub(super) profile: Option<Spanned<String>>,
+    #[serde(default, deserialize_with = "present")]
+    pub(super) leeway: Option<Spanned<u64>>,
+    #[serde(default, deserialize_with = "present")]
+    pub(super) introspection: Option<Spanned<IntrospectionDocument>>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct IntrospectionDocument {
+    #[serde(default, deserialize_with = "present")]
+    pub(super) endpoint: Option<Spanned<String>>,
+    pub(super) client_id: Spanned<String>,
+    #[serde(default, deserialize_with = "present")]
+    pub(super) authentication: Option<Spanned<String>>,
+    pub(super) secret: Spanned<String>,
+    #[serde(default, deserialize_with = "present")]
+    pub(super) signed: Option<Spanned<bool>>,
+    #[serde(default, deserialize_with = "present")]
+    pub(super) max_age: Option<Spanned<u64>>,
+    #[serde(default, deserialize_with = "present")]
+    pub(super) audience: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -79,7 +104,7 @@ pub(super) struct RulesDocument {
     #[serde(default, deserialize_with = "present")]
     pub(super) authentication: Option<Spanned<AuthenticationDocument>>,
     #[serde(default, deserialize_with = "present")]
-    pub(super) sender_constraint: Option<Spanned<IgnoredAny>>,
+    pub(super) sender_constraint: Option<Spanned<String>>,
 }
 
 impl RulesDocument {

@@ -7,15 +7,21 @@ use portcullis_model::{BaseUrl, Method, PathPattern, Scheme};
 use serde_saphyr::Spanned;
 
 use super::document::{
-    AnyAllDocument, AnyDocument, AuthenticationDocument, AwsDocument, OperationDocument,
-    RootDocument, RulesDocument, ServiceDocument, TokenDocument, place,
+    AnyAllDocument, AnyDocument, AuthenticationDocument, AwsDocument, IntrospectionDocument,
+    OperationDocument, RootDocument, RulesDocument, ServiceDocument, TokenDocument, place,
 };
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::issuer::IssuerUrl;
 use crate::matching::OperationIndex;
-use crate::policy_set::{ApiService, Guard, Operation, TokenIssuer, Unmatched};
+use crate::metadata::metadata_url;
+use crate::policy_set::{
+    ApiService, ClientAuthenticationMethod, Guard, IntrospectionPolicy, Operation, TokenIssuer,
+    Unmatched,
+};
 use crate::profile::Profile;
-use crate::rules::{AuthenticationRule, GroupRule, Rule, ScopeRule, is_scope_token};
+use crate::rules::{
+    AuthenticationRule, GroupRule, Rule, ScopeRule, SenderConstraintRule, is_scope_token,
+};
 
 /// Most methods and most path patterns of an operation (the reference's bounds).
 const MAX_METHODS: usize = 10;
@@ -23,6 +29,10 @@ const MAX_PATHS: usize = 10;
 /// Most operations of a service.
 const MAX_OPERATIONS: usize = 10_000;
 const MAX_NAME_CHARS: usize = 256;
+/// How long an active answer of an issuer is used where nothing else is set, and at most, in
+/// seconds. A token that is revoked is accepted for that long.
+const DEFAULT_INTROSPECTION_AGE: u64 = 30;
+const MAX_INTROSPECTION_AGE: u64 = 3600;
 
 /// Why a valid pattern can never match a path that gets as far as matching.
 fn unreachable(pattern: &str) -> Option<&'static str> {
@@ -114,17 +124,50 @@ impl<'a> ServiceReader<'a> {
         let realm = base_urls
             .first()
             .map_or_else(|| name.to_string(), |base| base.as_str().to_owned());
+        let plain_paths = self.plain_paths(document.paths.as_ref());
+        let resource_metadata = self.resource_metadata(document, base_urls.first());
         let index = OperationIndex::new(&operations);
+        let (ranked, routes) = OperationIndex::ranking(&operations);
         self.services.push(ApiService {
             name,
             base_urls,
             aws,
             tokens,
             unmatched,
+            plain_paths,
             operations,
             index,
+            ranked,
+            routes: routes.into(),
             realm,
+            resource_metadata,
         });
+    }
+
+    fn plain_paths(&mut self, paths: Option<&Spanned<String>>) -> bool {
+        match paths.map(|value| (value, value.value.as_str())) {
+            None | Some((_, "any")) => false,
+            Some((_, "plain")) => true,
+            Some((value, _)) => {
+                self.unknown_value(value, "paths", ["any", "plain"]);
+                true
+            }
+        }
+    }
+
+    fn resource_metadata(
+        &mut self,
+        document: &ServiceDocument,
+        base: Option<&BaseUrl>,
+    ) -> Option<String> {
+        let wanted = document.resource_metadata.as_ref()?;
+        if wanted.value && base.is_none() {
+            self.problem(
+                wanted,
+                "resource_metadata needs a base URL, which is the resource's identifier (RFC 9728 section 1.2)",
+            );
+        }
+        base.filter(|_| wanted.value).map(metadata_url)
     }
 
     fn problem<T>(&mut self, value: &Spanned<T>, message: impl Into<String>) {
@@ -236,13 +279,123 @@ impl<'a> ServiceReader<'a> {
                     format!("issuer \"{issuer}\" stands twice in one service"),
                 );
             }
+            let leeway = self.leeway(document.leeway.as_ref());
+            let introspection = document
+                .introspection
+                .as_ref()
+                .and_then(|introspection| self.introspection(introspection));
+            if introspection.is_some() && issuers.iter().any(|other| other.introspection.is_some())
+            {
+                self.problem(
+                    &document.issuer,
+                    "an opaque token does not name its issuer, so only one issuer of a service can have introspection",
+                );
+            }
             issuers.push(TokenIssuer {
-                issuer,
-                audiences,
-                profile,
+                leeway,
+                introspection,
+                ..TokenIssuer::new(issuer, audiences, profile)
             });
         }
         issuers
+    }
+
+    fn leeway(&mut self, leeway: Option<&Spanned<u64>>) -> u64 {
+        let Some(leeway) = leeway else {
+            return TokenIssuer::DEFAULT_LEEWAY;
+        };
+        if leeway.value > TokenIssuer::MAX_LEEWAY {
+            let most = TokenIssuer::MAX_LEEWAY;
+            self.problem(
+                leeway,
+                format!("leeway is a number of seconds from 0 to {most}"),
+            );
+        }
+        leeway.value
+    }
+
+    fn introspection(
+        &mut self,
+        introspection: &Spanned<IntrospectionDocument>,
+    ) -> Option<IntrospectionPolicy> {
+        let document = &introspection.value;
+        if let Some(endpoint) = &document.endpoint
+            && let Err(error) = IssuerUrl::parse(&endpoint.value)
+        {
+            self.problem(
+                endpoint,
+                format!("endpoint \"{}\": {error}", endpoint.value),
+            );
+        }
+        if document.client_id.value.is_empty() {
+            self.problem(&document.client_id, "client_id is empty");
+        }
+        let variable = &document.secret;
+        let names_variable = !variable.value.is_empty()
+            && variable
+                .value
+                .bytes()
+                .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+        if !names_variable {
+            // What stands here may be the secret itself, so it is not shown.
+            self.problem(
+                variable,
+                "secret names the environment variable that holds the client's secret or private key, such as INTROSPECTION_SECRET; the secret itself has no place in a policy",
+            );
+        }
+        let authentication = match &document.authentication {
+            None => Some(ClientAuthenticationMethod::ClientSecretBasic),
+            Some(method) => self.named(method, "authentication", &ClientAuthenticationMethod::ALL),
+        };
+        let max_age = document
+            .max_age
+            .as_ref()
+            .map_or(DEFAULT_INTROSPECTION_AGE, |age| age.value);
+        if let Some(age) = &document.max_age
+            && age.value > MAX_INTROSPECTION_AGE
+        {
+            self.problem(
+                age,
+                format!("max_age is a number of seconds from 0 to {MAX_INTROSPECTION_AGE}"),
+            );
+        }
+        let audience_optional = match &document.audience {
+            None => false,
+            Some(audience) => self
+                .named(
+                    audience,
+                    "audience",
+                    &[("required", false), ("optional", true)],
+                )
+                .unwrap_or(false),
+        };
+        Some(IntrospectionPolicy {
+            endpoint: document
+                .endpoint
+                .as_ref()
+                .map(|endpoint| endpoint.value.clone()),
+            client_id: document.client_id.value.clone(),
+            authentication: authentication?,
+            secret: variable.value.clone(),
+            signed: document.signed.as_ref().is_some_and(|signed| signed.value),
+            max_age,
+            audience_optional,
+        })
+    }
+
+    /// The value of that name, or a problem that names the nearest one.
+    fn named<T: Copy>(
+        &mut self,
+        value: &Spanned<String>,
+        key: &str,
+        known: &[(&'static str, T)],
+    ) -> Option<T> {
+        let found = known.iter().find(|(name, _)| *name == value.value);
+        if found.is_none() {
+            let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+            self.unknown_value(value, key, names);
+        }
+        found.map(|(_, named)| *named)
     }
 
     fn profile(&mut self, profile: Option<&Spanned<String>>) -> Profile {
@@ -399,17 +552,21 @@ impl<'a> ServiceReader<'a> {
                 "rules is empty; leave it out where any valid token is enough",
             );
         }
-        if let Some(rule) = &document.sender_constraint {
-            self.unsupported(rule, "sender_constraint");
-        }
         let scopes = document.scopes.as_ref().and_then(|rule| self.scopes(rule));
         let groups = document.groups.as_ref().and_then(|rule| self.groups(rule));
         let authentication = document
             .authentication
             .as_ref()
             .and_then(|rule| self.authentication(rule));
-        scopes
+        let sender = document
+            .sender_constraint
+            .as_ref()
+            .and_then(|rule| self.named(rule, "sender_constraint", &SenderConstraintRule::ALL))
+            .map(Rule::SenderConstraint);
+        // What a token is bound to comes first: without that, nobody knows whose it is.
+        sender
             .into_iter()
+            .chain(scopes)
             .chain(groups)
             .chain(authentication)
             .collect()

@@ -26,6 +26,13 @@ impl AuthenticationRule {
         }
     }
 
+    /// Whether the authentication grows too old within that time (in seconds).
+    pub(crate) fn may_change_within(&self, token: &AccessToken<'_>, seconds: u64) -> bool {
+        let age = token.seconds_since_authentication().unwrap_or(u64::MAX);
+        self.max_age
+            .is_some_and(|max_age| age.saturating_add(seconds) > max_age)
+    }
+
     pub(crate) fn check(&self, token: &AccessToken<'_>) -> Result<(), Box<Refusal>> {
         let strong_enough = self.acr_values.is_empty()
             || self.acr_values.iter().any(|acr| token.acr() == Some(acr));

@@ -3,6 +3,7 @@
 mod authentication;
 mod groups;
 mod scopes;
+mod sender_constraint;
 
 use std::borrow::Cow;
 
@@ -11,6 +12,7 @@ use portcullis_model::{Challenge, ReasonCode};
 pub(crate) use authentication::AuthenticationRule;
 pub(crate) use groups::GroupRule;
 pub(crate) use scopes::{ScopeRule, is_scope_token};
+pub(crate) use sender_constraint::SenderConstraintRule;
 
 use crate::claims::AccessToken;
 
@@ -23,6 +25,8 @@ pub(crate) enum Rule {
     Groups(GroupRule),
     /// How and how long ago the user authenticated.
     Authentication(AuthenticationRule),
+    /// What the token is bound to.
+    SenderConstraint(SenderConstraintRule),
 }
 
 impl Rule {
@@ -32,6 +36,7 @@ impl Rule {
             Self::Scopes(_) => "scopes",
             Self::Groups(_) => "groups",
             Self::Authentication(_) => "authentication",
+            Self::SenderConstraint(_) => "sender_constraint",
         }
     }
 
@@ -41,6 +46,16 @@ impl Rule {
             Self::Scopes(rule) => rule.check(token),
             Self::Groups(rule) => rule.check(token),
             Self::Authentication(rule) => rule.check(token),
+            Self::SenderConstraint(rule) => rule.check(token),
+        }
+    }
+
+    /// Whether the rule, which holds now, may stop holding for the same token within that time (in
+    /// seconds).
+    pub(crate) fn may_change_within(&self, token: &AccessToken<'_>, seconds: u64) -> bool {
+        match self {
+            Self::Scopes(_) | Self::Groups(_) | Self::SenderConstraint(_) => false,
+            Self::Authentication(rule) => rule.may_change_within(token, seconds),
         }
     }
 }

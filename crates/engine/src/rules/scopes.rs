@@ -52,6 +52,11 @@ impl ScopeRule {
         }
     }
 
+    /// Every scope that it names.
+    pub(crate) fn scopes(&self) -> impl Iterator<Item = &str> {
+        self.any_of.iter().chain(&self.all_of).map(String::as_str)
+    }
+
     pub(crate) fn check(&self, token: &AccessToken<'_>) -> Result<(), Box<Refusal>> {
         let all = self.all_of.iter().all(|scope| token.has_scope(scope));
         let any = self.any_of.is_empty() || self.any_of.iter().any(|scope| token.has_scope(scope));

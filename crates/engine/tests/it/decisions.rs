@@ -191,7 +191,7 @@ fn what_authorization_may_hold() {
         (format!("bearer   {token}"), "permit permitted"),
         (token.clone(), "401 unsupported_authorization"),
         (format!("Basic {token}"), "401 unsupported_authorization"),
-        (format!("DPoP {token}"), "401 unsupported_authorization"),
+        (format!("DPoP {token}"), "401 sender_constraint_unmet"),
         ("Bearer".to_owned(), "401 unsupported_authorization"),
         ("Bearer ".to_owned(), "401 unsupported_authorization"),
         (

@@ -6,8 +6,8 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use portcullis_engine::{IssuerUrl, KeySource, PolicySet, Progress, SourceFile, compile};
-use portcullis_jose::{AwsLc, Jwks, SymmetricKeys};
+use portcullis_engine::{Host, IssuerUrl, KeySource, PolicySet, Progress, SourceFile, compile};
+use portcullis_jose::{AwsLc, CryptoProvider, Jwks, SymmetricKeys};
 use portcullis_model::{ApiRequest, Decision, HeaderMap, Method, Outcome, RequestUrl, Source};
 use serde_json::{Value, json};
 
@@ -95,6 +95,12 @@ impl KeySource for Keys {
     }
 }
 
+impl Host for Keys {
+    fn crypto(&self) -> &dyn CryptoProvider {
+        &AwsLc
+    }
+}
+
 pub(crate) fn source(path: &str, text: &str) -> SourceFile {
     SourceFile {
         path: path.to_owned(),
@@ -130,7 +136,7 @@ pub(crate) fn decided(progress: Progress) -> Decision {
             otherwise: Some(decision),
             ..
         } => decision,
-        Progress::NeedsKeys { .. } => panic!("no decision: {progress:?}"),
+        other => panic!("no decision: {other:?}"),
     }
 }
 

@@ -1,0 +1,159 @@
+//! The policy that the function decides with itself: from variables alone, or from a bundle in its zip.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use portcullis_engine::{
+    IssuerUrl, PolicySet, Profile, SourceFile, TokenIssuer, compile, compile_scope_table,
+};
+use portcullis_jose::{AwsLc, Jwks, SymmetricKeys};
+use portcullis_pdp::bundle::Bundle;
+
+use crate::environment::Environment;
+use crate::settings::InvalidSetting;
+
+/// A compiled policy and the keys that came with it.
+pub struct LocalPolicy {
+    /// The policy.
+    pub policy: PolicySet,
+    /// The keys of its issuers, as far as they came with it.
+    pub keys: Vec<(IssuerUrl, Jwks)>,
+}
+
+impl fmt::Debug for LocalPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalPolicy")
+            .field("issuers", &self.policy.issuers())
+            .finish_non_exhaustive()
+    }
+}
+
+/// `PORTCULLIS_ISSUER`, `PORTCULLIS_AUDIENCE`, `PORTCULLIS_PROFILE`, `PORTCULLIS_SCOPES`,
+/// `PORTCULLIS_LEEWAY`, `PORTCULLIS_PATHS` and `PORTCULLIS_JWKS`.
+pub(crate) fn from_variables(environment: &Environment) -> Result<LocalPolicy, InvalidSetting> {
+    let required = |name: &str, expected: &str| {
+        environment
+            .value(name)
+            .ok_or_else(|| InvalidSetting::missing(name, expected))
+    };
+    let name = "PORTCULLIS_ISSUER";
+    let text = required(name, "the issuer of access tokens, an https URL")?;
+    let issuer = IssuerUrl::parse(text)
+        .map_err(|error| InvalidSetting::new(name, text, &error.to_string()))?;
+    let audiences: Vec<String> = required(
+        "PORTCULLIS_AUDIENCE",
+        "the audience that access tokens must name",
+    )?
+    .split_whitespace()
+    .map(str::to_owned)
+    .collect();
+    let token_issuer = TokenIssuer {
+        leeway: leeway(environment)?,
+        ..TokenIssuer::new(issuer.clone(), audiences, profile(environment)?)
+    };
+    let name = "PORTCULLIS_SCOPES";
+    let table = required(
+        name,
+        "which scope opens which route, such as \"GET /planets = silver\"",
+    )?;
+    let policy = compile_scope_table(table, vec![token_issuer], plain_paths(environment)?)
+        .map_err(|error| InvalidSetting::new(name, table, &error.to_string()))?;
+    let name = "PORTCULLIS_JWKS";
+    let keys = match environment.value(name) {
+        None => Vec::new(),
+        Some(place) => {
+            let text = read_file(name, place)?;
+            vec![(issuer, jwks(name, place, text.as_bytes())?)]
+        }
+    };
+    Ok(LocalPolicy { policy, keys })
+}
+
+/// `PORTCULLIS_BUNDLE`.
+pub(crate) fn from_bundle(environment: &Environment) -> Result<LocalPolicy, InvalidSetting> {
+    let name = "PORTCULLIS_BUNDLE";
+    let Some(place) = environment.value(name) else {
+        return Err(InvalidSetting::missing(name, EXPECTED_FILE));
+    };
+    let wrong = |why: &dyn fmt::Display| {
+        InvalidSetting::new(
+            name,
+            place,
+            &format!("a bundle that `portcullis policy bundle` wrote ({why})"),
+        )
+    };
+    let text = read_file(name, place)?;
+    let bundle = Bundle::from_json(text.as_bytes()).map_err(|error| wrong(&error))?;
+    let files: Vec<SourceFile> = bundle.sources();
+    let policy = compile(&files).map_err(|error| wrong(&error))?;
+    let mut keys = Vec::new();
+    for (issuer, set) in bundle_keys(&bundle) {
+        let issuer = IssuerUrl::parse(issuer).map_err(|error| wrong(&error))?;
+        keys.push((issuer, jwks(name, place, set.as_bytes())?));
+    }
+    Ok(LocalPolicy { policy, keys })
+}
+
+fn bundle_keys(bundle: &Bundle) -> BTreeMap<&str, String> {
+    bundle
+        .keys
+        .iter()
+        .map(|(issuer, set)| (issuer.as_str(), set.to_string()))
+        .collect()
+}
+
+fn profile(environment: &Environment) -> Result<Profile, InvalidSetting> {
+    let name = "PORTCULLIS_PROFILE";
+    let Some(text) = environment.value(name) else {
+        return Ok(Profile::default());
+    };
+    Profile::named(text).ok_or_else(|| {
+        let known: Vec<&str> = Profile::ALL.iter().map(|(name, _)| *name).collect();
+        InvalidSetting::new(name, text, &format!("one of {}", known.join(", ")))
+    })
+}
+
+fn leeway(environment: &Environment) -> Result<u64, InvalidSetting> {
+    let name = "PORTCULLIS_LEEWAY";
+    let Some(text) = environment.value(name) else {
+        return Ok(TokenIssuer::DEFAULT_LEEWAY);
+    };
+    let most = TokenIssuer::MAX_LEEWAY;
+    text.strip_suffix('s')
+        .and_then(|number| number.parse().ok())
+        .filter(|leeway| *leeway <= most)
+        .ok_or_else(|| InvalidSetting::new(name, text, &format!("a time from 0s to {most}s")))
+}
+
+fn plain_paths(environment: &Environment) -> Result<bool, InvalidSetting> {
+    let name = "PORTCULLIS_PATHS";
+    match environment.value(name) {
+        None | Some("plain") => Ok(true),
+        Some("any") => Ok(false),
+        Some(other) => Err(InvalidSetting::new(name, other, "plain or any")),
+    }
+}
+
+const EXPECTED_FILE: &str =
+    "file: and the path of a file in the function's zip, such as file:policy.json";
+
+/// A file that a setting names: `file:policy.json`, relative to the folder of the function's code.
+fn read_file(name: &str, place: &str) -> Result<String, InvalidSetting> {
+    let path = place
+        .strip_prefix("file:")
+        .ok_or_else(|| InvalidSetting::new(name, place, EXPECTED_FILE))?;
+    let path = path.strip_prefix("//").unwrap_or(path);
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a file that comes with the function, read once at start"
+    )]
+    std::fs::read_to_string(path).map_err(|error| {
+        InvalidSetting::new(name, place, &format!("a file that can be read ({error})"))
+    })
+}
+
+fn jwks(name: &str, place: &str, text: &[u8]) -> Result<Jwks, InvalidSetting> {
+    Jwks::from_json(text, SymmetricKeys::Refuse, &AwsLc).map_err(|error| {
+        InvalidSetting::new(name, place, &format!("keys that can be used ({error})"))
+    })
+}

@@ -1,0 +1,71 @@
+//! What a token opens of a whole API service, for enforcement points whose answers are cached.
+
+use std::sync::Arc;
+
+use portcullis_model::{ApiRequest, Coverage};
+
+use crate::claims::AccessToken;
+use crate::policy_set::{ApiService, Guard, PolicySet, Unmatched};
+
+/// The longest time, in seconds, for which API Gateway keeps the answer of an authorizer (API
+/// Gateway REST API reference, `CreateAuthorizer`). What can change in that time is no part of a
+/// coverage; that a token expires is: API Gateway may let it through for as long as it is told to
+/// keep answers.
+const LONGEST_CACHE_SECONDS: u64 = 3600;
+
+impl ApiService {
+    /// What becomes of each request that comes with that token, or without a valid one. `None` where
+    /// that depends on more than the token: on a proof that comes with each request, or on the time.
+    pub(crate) fn coverage(&self, token: Option<&AccessToken<'_>>) -> Option<Coverage> {
+        if token.is_some_and(AccessToken::is_bound) {
+            return None;
+        }
+        let guards = self.ranked.iter().map(|number| {
+            let operation = self.operations.get(*number)?;
+            let Guard::Token(rules) = &operation.guard else {
+                return Some(true);
+            };
+            let Some(token) = token else {
+                return Some(false);
+            };
+            let holds = rules.iter().all(|rule| rule.check(token).is_ok());
+            let changes = rules
+                .iter()
+                .any(|rule| rule.may_change_within(token, LONGEST_CACHE_SECONDS));
+            (!(holds && changes)).then_some(holds)
+        });
+        Some(Coverage {
+            routes: Arc::clone(&self.routes),
+            permitted: guards.collect::<Option<_>>()?,
+            otherwise: token.is_some() && self.unmatched == Unmatched::Token,
+            plain_paths: self.plain_paths,
+        })
+    }
+}
+
+impl PolicySet {
+    /// Whether every request that API Gateway could answer from the same cache entry is decided in
+    /// this service, on the path below the API's stage. A cache entry belongs to an API and a stage,
+    /// whatever the domain name, so the service has to be the one of that API and stage, not only
+    /// the one of a base URL.
+    pub(crate) fn covers_api(
+        &self,
+        service: &ApiService,
+        request: &ApiRequest,
+        relative: &str,
+    ) -> bool {
+        let Some(entry) = &request.entry else {
+            return false;
+        };
+        let owner = self
+            .service_of_api(&entry.api_id, &entry.stage)
+            .or_else(|| self.everywhere());
+        // Another service with a base URL could be the one that covers the same API on its own domain.
+        let alone = self
+            .services()
+            .iter()
+            .all(|other| std::ptr::eq(other, service) || other.base_urls.is_empty());
+        let owned = owner.is_some_and(|owner| std::ptr::eq(owner, service));
+        alone && owned && entry.path == relative
+    }
+}

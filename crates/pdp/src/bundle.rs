@@ -1,0 +1,123 @@
+//! A policy set as it travels: one JSON file with the sources of a policy directory and, so that the
+//! first decision after a start needs no request, the keys of its issuers.
+//!
+//! It holds sources, not something compiled: they are small, they are what people have reviewed, and
+//! every version reads them anew, with all its checks.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use portcullis_engine::SourceFile;
+use portcullis_jose::{AwsLc, CryptoProvider as _};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What `format` has to say.
+pub const FORMAT: &str = "portcullis-bundle/1";
+/// Largest bundle, in bytes.
+pub const MAX_BUNDLE_BYTES: usize = 16 * 1024 * 1024;
+
+/// A bundle.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bundle {
+    /// [`FORMAT`].
+    format: String,
+    /// The SHA-256 digest of the files, in hexadecimal: what the bundle is known by.
+    digest: String,
+    /// The files of the policy directory: path and text.
+    files: BTreeMap<String, String>,
+    /// The JWK sets of issuers (RFC 7517).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub keys: BTreeMap<String, Value>,
+}
+
+impl Bundle {
+    /// A bundle of those files, with no keys.
+    #[must_use]
+    pub fn new(sources: Vec<SourceFile>) -> Self {
+        let files: BTreeMap<String, String> = sources
+            .into_iter()
+            .map(|source| (source.path, source.text))
+            .collect();
+        Self {
+            format: FORMAT.to_owned(),
+            digest: digest(&files),
+            files,
+            keys: BTreeMap::new(),
+        }
+    }
+
+    /// Reads a bundle and checks that its files are those that were bundled.
+    pub fn from_json(json: &[u8]) -> Result<Self, BundleError> {
+        if json.len() > MAX_BUNDLE_BYTES {
+            return Err(BundleError::TooLarge);
+        }
+        let bundle: Self =
+            serde_json::from_slice(json).map_err(|error| BundleError::Json(error.to_string()))?;
+        if bundle.format != FORMAT {
+            return Err(BundleError::Format);
+        }
+        if bundle.digest != digest(&bundle.files) {
+            return Err(BundleError::Digest);
+        }
+        Ok(bundle)
+    }
+
+    /// The bundle as it is written.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        // INVARIANT: maps with text as keys and JSON as values are always JSON.
+        serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+
+    /// What it is known by.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// The files.
+    #[must_use]
+    pub fn sources(&self) -> Vec<SourceFile> {
+        let source = |(path, text): (&String, &String)| SourceFile {
+            path: path.clone(),
+            text: text.clone(),
+        };
+        self.files.iter().map(source).collect()
+    }
+}
+
+/// Each name and text with its length before it, so that no two sets of files have one digest.
+fn digest(files: &BTreeMap<String, String>) -> String {
+    let mut all = Vec::new();
+    for (path, text) in files {
+        for part in [path, text] {
+            all.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            all.extend_from_slice(part.as_bytes());
+        }
+    }
+    let mut hexadecimal = String::new();
+    for byte in AwsLc.sha256(&all) {
+        // Writing to a string cannot fail.
+        let _ = write!(hexadecimal, "{byte:02x}");
+    }
+    hexadecimal
+}
+
+/// Why a bundle was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BundleError {
+    /// Larger than any policy.
+    #[error("it is larger than {MAX_BUNDLE_BYTES} bytes")]
+    TooLarge,
+    /// Not the JSON of a bundle.
+    #[error("it is not the JSON of a bundle: {0}")]
+    Json(String),
+    /// Another format.
+    #[error("its format is not {FORMAT}")]
+    Format,
+    /// The files were changed after bundling.
+    #[error("its files are not those that were bundled: bundle the policy directory again")]
+    Digest,
+}
