@@ -171,13 +171,6 @@ WE_ARE_STRICTER = [
 # Each needs an argument why it opens no door.
 THEY_ARE_STRICTER = [
     Disagreement(
-        "cnf",
-        ["key of DPoP", "certificate", "both"],
-        "RFC 9449 section 7.1 and RFC 8705 section 3 are about a request, and there is none here: the command judges "
-        "the token alone. That the decision service refuses such a token without its proof is what "
-        "test_a_bound_token_without_its_proof_is_refused in test_token_server.py checks.",
-    ),
-    Disagreement(
         "white space",
         [
             *(f"{space} before" for space in ("tab", "line break", "carriage return", "form feed", "vertical tab")),

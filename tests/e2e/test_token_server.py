@@ -124,7 +124,9 @@ def test_a_token_in_every_algorithm_is_accepted(server, service, alg):
     token = server.token(alg)
     assert part(token, 0)["alg"] == alg
     assert server.judgement(token, alg)["accepted"]
-    assert verify(server, alg, token) == {"accepted": True, "passed": ["form", "signature", "claims"], "failed": []}
+    report = verify(server, alg, token)
+    assert report["accepted"] and not report["failed"]
+    assert {"form", "signature", "claims"} <= set(report["passed"])
     assert decide(service, token) == Decision(200, "permitted")
 
 
@@ -152,9 +154,8 @@ def test_a_token_of_another_issuer_is_refused(server, service, tmp_path):
         assert verify(other, "RS256", token)["accepted"]
     finally:
         other.stop()
-    findings = verify(server, "RS256", token)["failed"]
-    assert [finding["check"] for finding in findings] == ["signature", "claims"]
-    assert findings[1]["reason"] == "unknown_issuer"
+    findings = {finding["check"]: finding["reason"] for finding in verify(server, "RS256", token)["failed"]}
+    assert findings == {"signature": None, "claims": "unknown_issuer"}
     decision = decide(service, token)
     assert (decision.status, decision.reason) == (401, "unknown_issuer")
     assert 'error="invalid_token"' in decision.challenge
@@ -227,6 +228,7 @@ def test_old_keys_count_as_long_as_they_are_published(server, tmp_path):
 def test_a_bound_token_without_its_proof_is_refused(server, service, fresh_keys):
     bound = {"dpop": server.dpop_token("ES256"), "mtls": server.mtls_token("ES256")[0]}
     for token in bound.values():
+        assert not verify(server, "ES256", token)["accepted"]
         decision = decide(service, token)
         assert (decision.status, decision.reason) == (401, "sender_constraint_unmet")
 
