@@ -14,7 +14,7 @@ use portcullis_engine::screen;
 use portcullis_model::{ApiRequest, Decision, Deny, Outcome, Reason, ReasonCode};
 use portcullis_pdp::clock::Clock;
 use portcullis_pdp::http::HttpClient;
-use portcullis_pdp::local::{LocalDecisionPoint, LocalSettings};
+use portcullis_pdp::local::{LocalDecisionPoint, LocalSettings, Secrets};
 use portcullis_pdp::sideband::DECISION_ID;
 use portcullis_pdp::{DecisionPoint, Unavailable};
 use serde_json::value::RawValue;
@@ -72,13 +72,16 @@ impl Authorizer {
                 Decides::Sideband(Box::new(sideband))
             }
             DecisionPointSettings::Local(LocalPolicy { policy, keys }) => {
+                let secrets = Secrets::new(move |name| environment.value(name).map(str::to_owned));
                 let settings = LocalSettings {
                     for_cache: true,
                     bundled_keys: keys,
+                    secrets: Some(secrets),
                     ..LocalSettings::default()
                 };
                 let point =
-                    LocalDecisionPoint::with_settings(policy, http, Arc::clone(&clock), settings);
+                    LocalDecisionPoint::with_settings(policy, http, Arc::clone(&clock), settings)
+                        .map_err(|error| Failure::Start(error.to_string()))?;
                 Decides::Local(point, PolicyCache::default())
             }
         };

@@ -54,6 +54,12 @@ pub(crate) struct JsonLimits {
     pub(crate) values: usize,
 }
 
+/// Reads one JSON object and nothing after it, with the limits of a token's payload: for claims that
+/// come without a token around them, such as those of RFC 7662 section 2.2.
+pub fn parse_json_object(text: &[u8]) -> Result<JsonObject, JsonError> {
+    parse_object(text, crate::jws::PAYLOAD_LIMITS)
+}
+
 /// Reads one JSON object and nothing after it.
 pub(crate) fn parse_object(text: &[u8], limits: JsonLimits) -> Result<JsonObject, JsonError> {
     let reading = Reading {

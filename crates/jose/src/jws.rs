@@ -197,7 +197,7 @@ impl<P> fmt::Debug for VerifiedJws<'_, P> {
 }
 
 /// Claims may be deep and many (groups, entitlements, RFC 9396 authorization details).
-const PAYLOAD_LIMITS: JsonLimits = JsonLimits {
+pub(crate) const PAYLOAD_LIMITS: JsonLimits = JsonLimits {
     depth: 16,
     values: 2048,
 };

@@ -38,7 +38,7 @@ pub use aws_lc::AwsLc;
 pub use crypto::{
     CryptoProvider, Curve, KeyMaterial, KeyRejected, SignatureMismatch, VerifyingKey,
 };
-pub use json::JsonError;
+pub use json::{JsonError, parse_json_object};
 pub use jwk::{Jwk, JwkError, KeyVerdict, MAX_JWK_BYTES, MAX_KID_BYTES, SymmetricKeys};
 pub use jwks::{Jwks, JwksError, KeySelectionError, MAX_JWKS_BYTES, MAX_KEYS, SkippedKey};
 pub use jws::{CompactJws, JwsError, MAX_JWS_BYTES, Part, VerifiedJws, VerifyError};

@@ -25,7 +25,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
 use self::connection::{Answered, RememberingConnector};
-use crate::keys::{Fetch, FetchError, FetchFuture};
+use crate::keys::{Fetch, FetchError, FetchFuture, FormPost, PostAnswer, PostFuture};
 
 /// How long an idle connection is kept. Load balancers close theirs after a minute or more.
 const IDLE_TIME: Duration = Duration::from_secs(50);
@@ -202,6 +202,39 @@ impl Fetch for HttpClient {
                 200 => Ok(response.body),
                 status => Err(failed(format!("expected status 200, got {status}"))),
             }
+        })
+    }
+
+    fn post<'a>(&'a self, post: FormPost<'a>) -> PostFuture<'a> {
+        Box::pin(async move {
+            let failed = |cause: String| FetchError {
+                url: post.url.to_owned(),
+                cause,
+            };
+            let mut request = HttpRequest::post(post.url, post.form.into())
+                .and_then(|request| request.header("accept", post.accept))
+                .and_then(|request| {
+                    request.header("content-type", "application/x-www-form-urlencoded")
+                })
+                .map_err(|error| failed(error.to_string()))?;
+            if let Some(authorization) = &post.authorization {
+                request = request
+                    .header("authorization", authorization)
+                    .map_err(|error| failed(error.to_string()))?;
+            }
+            let response = self
+                .send(request, FETCH_TIME, post.max_bytes)
+                .await
+                .map_err(|error| failed(error.to_string()))?;
+            let content_type = response.headers.get("content-type");
+            Ok(PostAnswer {
+                status: response.status,
+                content_type: content_type
+                    .and_then(|value| value.to_str().ok())
+                    .unwrap_or_default()
+                    .to_owned(),
+                body: response.body,
+            })
         })
     }
 }

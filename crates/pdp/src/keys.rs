@@ -46,7 +46,50 @@ pub type FetchFuture<'a> = Pin<Box<dyn Future<Output = Result<Bytes, FetchError>
 pub trait Fetch: fmt::Debug + Send + Sync {
     /// Gets the document at an `https` URL (`http` on loopback).
     fn get<'a>(&'a self, url: &'a str, max_bytes: usize) -> FetchFuture<'a>;
+
+    /// Posts a form to such a URL. Whoever only gets documents need not.
+    fn post<'a>(&'a self, post: FormPost<'a>) -> PostFuture<'a> {
+        let error = FetchError {
+            url: post.url.to_owned(),
+            cause: "nothing can be posted from here".to_owned(),
+        };
+        Box::pin(async move { Err(error) })
+    }
 }
+
+/// A form to post. It may hold a token and a secret.
+pub struct FormPost<'a> {
+    /// Where to.
+    pub url: &'a str,
+    /// The form, encoded (`application/x-www-form-urlencoded`).
+    pub form: String,
+    /// The value of `Authorization`.
+    pub authorization: Option<String>,
+    /// The media type of the answer that is asked for.
+    pub accept: &'static str,
+    /// The largest answer.
+    pub max_bytes: usize,
+}
+
+impl fmt::Debug for FormPost<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FormPost([{} bytes])", self.form.len())
+    }
+}
+
+/// The answer to a form.
+#[derive(Debug, Clone)]
+pub struct PostAnswer {
+    /// The status.
+    pub status: u16,
+    /// The value of `Content-Type`, empty where there is none.
+    pub content_type: String,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// The answer to a form on its way.
+pub type PostFuture<'a> = Pin<Box<dyn Future<Output = Result<PostAnswer, FetchError>> + Send + 'a>>;
 
 /// Why a document could not be had.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -305,6 +348,19 @@ fn import(document: &[u8]) -> Result<Jwks, KeyError> {
         .map_err(|error| KeyError::Jwks(error.to_string()))
 }
 
+/// Where an issuer is asked about tokens, as its metadata says (RFC 8414 section 2).
+pub(crate) async fn introspection_endpoint(
+    fetch: &dyn Fetch,
+    issuer: &IssuerUrl,
+) -> Result<String, KeyError> {
+    let metadata = discover(fetch, issuer).await?;
+    let endpoint = metadata
+        .introspection_endpoint
+        .ok_or(KeyError::IntrospectionEndpoint)?;
+    check_fetchable(&endpoint, issuer).map_err(|_| KeyError::IntrospectionEndpoint)?;
+    Ok(endpoint)
+}
+
 async fn discover(fetch: &dyn Fetch, issuer: &IssuerUrl) -> Result<Metadata, KeyError> {
     let [openid, oauth] = metadata_urls(issuer);
     let document = match fetch.get(&openid, MAX_DOCUMENT_BYTES).await {
@@ -330,6 +386,7 @@ async fn discover(fetch: &dyn Fetch, issuer: &IssuerUrl) -> Result<Metadata, Key
 struct Metadata {
     issuer: String,
     jwks_uri: String,
+    introspection_endpoint: Option<String>,
 }
 
 /// Where the metadata may be: appended for OpenID Connect, inserted before the path for OAuth.
@@ -386,6 +443,11 @@ pub enum KeyError {
     /// `jwks_uri` is not an https URL.
     #[error("the metadata's jwks_uri is not an https URL")]
     JwksUri,
+    /// `introspection_endpoint` is missing or not an https URL.
+    #[error(
+        "the metadata has no introspection_endpoint that is an https URL; set endpoint under introspection"
+    )]
+    IntrospectionEndpoint,
     /// The JWKS cannot be used.
     #[error("the JWKS cannot be used: {0}")]
     Jwks(String),

@@ -8,6 +8,7 @@ pub mod clock;
 mod decision_point;
 pub mod directory;
 pub mod http;
+pub mod introspection;
 pub mod keys;
 pub mod local;
 pub mod proofs;

@@ -1,6 +1,7 @@
 //! The decision point in this process: the engine on a policy set, with keys and introspection answers
 //! from the network.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use portcullis_model::{ApiRequest, Decision};
 
 use crate::clock::Clock;
 use crate::decision_point::{DecisionFuture, DecisionPoint, Unavailable};
+use crate::introspection::{Introspector, InvalidIntrospection};
 use crate::keys::{Fetch, KeyStore};
 use crate::proofs::{KeyedNonces, ProofStore};
 use crate::verified_tokens::VerifiedTokens;
@@ -30,14 +32,36 @@ pub struct LocalSettings {
     pub nonces: Option<KeyedNonces>,
     /// Keys that came with the policy.
     pub bundled_keys: Vec<(IssuerUrl, Jwks)>,
+    /// Where the secrets are that a policy names, to ask issuers about opaque tokens. Without them such
+    /// a policy cannot decide on opaque tokens.
+    pub secrets: Option<Secrets>,
+}
+
+/// Finds the value of a named secret, such as an environment variable.
+#[derive(Clone)]
+pub struct Secrets(Arc<dyn Fn(&str) -> Option<String> + Send + Sync>);
+
+impl Secrets {
+    /// Secrets that a function finds.
+    pub fn new(find: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(find))
+    }
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secrets(..)")
+    }
 }
 
 /// Decides with a policy set that can be replaced while requests are being decided.
 #[derive(Debug)]
 pub struct LocalDecisionPoint {
     loaded: ArcSwap<Loaded>,
+    fetch: Arc<dyn Fetch>,
     clock: Arc<dyn Clock>,
     for_cache: bool,
+    secrets: Option<Secrets>,
 }
 
 /// A policy set and what belongs to it; swapped as one.
@@ -54,24 +78,35 @@ struct LocalHost {
     tokens: VerifiedTokens,
     proofs: Arc<ProofStore>,
     nonces: Option<Arc<KeyedNonces>>,
+    introspector: Option<Introspector>,
 }
 
 impl LocalDecisionPoint {
     /// Decides with that policy set from now on.
     #[must_use]
     pub fn new(policy: PolicySet, fetch: Arc<dyn Fetch>, clock: Arc<dyn Clock>) -> Self {
-        Self::with_settings(policy, fetch, clock, LocalSettings::default())
+        Self::assemble(policy, fetch, clock, LocalSettings::default(), None)
     }
 
-    /// The same with settings.
-    #[must_use]
+    /// The same with settings. Fails where the policy names a secret that is not there or not usable.
     pub fn with_settings(
         policy: PolicySet,
         fetch: Arc<dyn Fetch>,
         clock: Arc<dyn Clock>,
         settings: LocalSettings,
+    ) -> Result<Self, InvalidIntrospection> {
+        let introspector = introspector(&policy, &fetch, &clock, settings.secrets.as_ref())?;
+        Ok(Self::assemble(policy, fetch, clock, settings, introspector))
+    }
+
+    fn assemble(
+        policy: PolicySet,
+        fetch: Arc<dyn Fetch>,
+        clock: Arc<dyn Clock>,
+        settings: LocalSettings,
+        introspector: Option<Introspector>,
     ) -> Self {
-        let keys = KeyStore::new(fetch, Arc::clone(&clock), policy.issuers());
+        let keys = KeyStore::new(Arc::clone(&fetch), Arc::clone(&clock), policy.issuers());
         for (issuer, bundled) in settings.bundled_keys {
             keys.bundle(&issuer, bundled);
         }
@@ -80,24 +115,32 @@ impl LocalDecisionPoint {
             tokens: VerifiedTokens::default(),
             proofs: Arc::default(),
             nonces: settings.nonces.map(Arc::new),
+            introspector,
         };
         Self {
             loaded: ArcSwap::from_pointee(Loaded { policy, host }),
+            fetch,
             clock,
             for_cache: settings.for_cache,
+            secrets: settings.secrets,
         }
     }
 
-    /// Replaces the policy set; requests under way finish with the old one.
-    pub fn replace(&self, policy: PolicySet) {
+    /// Replaces the policy set; requests under way finish with the old one. Changes nothing where the
+    /// policy names a secret that is not there or not usable.
+    pub fn replace(&self, policy: PolicySet) -> Result<(), InvalidIntrospection> {
+        let secrets = self.secrets.as_ref();
+        let introspector = introspector(&policy, &self.fetch, &self.clock, secrets)?;
         let before = self.loaded.load();
         let host = LocalHost {
             keys: before.host.keys.for_issuers(policy.issuers()),
             tokens: VerifiedTokens::default(),
             proofs: Arc::clone(&before.host.proofs),
             nonces: before.host.nonces.clone(),
+            introspector,
         };
         self.loaded.store(Arc::new(Loaded { policy, host }));
+        Ok(())
     }
 
     /// Fetches the keys of every issuer that has none.
@@ -151,6 +194,21 @@ impl LocalDecisionPoint {
     }
 }
 
+/// Who asks the issuers of a policy about opaque tokens; `None` where it has no such issuer or nobody
+/// knows any secret.
+fn introspector(
+    policy: &PolicySet,
+    fetch: &Arc<dyn Fetch>,
+    clock: &Arc<dyn Clock>,
+    secrets: Option<&Secrets>,
+) -> Result<Option<Introspector>, InvalidIntrospection> {
+    let policies = policy.introspections();
+    let Some(Secrets(find)) = secrets.filter(|_| !policies.is_empty()) else {
+        return Ok(None);
+    };
+    Introspector::new(Arc::clone(fetch), Arc::clone(clock), policies, &**find).map(Some)
+}
+
 async fn refresh(
     keys: &KeyStore,
     issuer: &IssuerUrl,
@@ -181,10 +239,22 @@ impl LocalHost {
         issuer: IssuerUrl,
         token: &OpaqueToken,
     ) -> Result<Answer, Unavailable> {
-        let _ = token;
-        Err(Unavailable::Introspection {
+        let unavailable = |cause: String| Unavailable::Introspection {
             issuer: issuer.to_string(),
-            cause: "not yet".to_owned(),
+            cause,
+        };
+        let introspector = self
+            .introspector
+            .as_ref()
+            .ok_or_else(|| unavailable("no credentials were given for it".to_owned()))?;
+        let introspection = introspector
+            .ask(&issuer, token, &self.keys)
+            .await
+            .map_err(|error| unavailable(error.to_string()))?;
+        Ok(Answer {
+            issuer,
+            token: token.hash(),
+            introspection,
         })
     }
 }
@@ -221,7 +291,7 @@ impl Host for Answered<'_> {
         {
             return Some(Arc::clone(&answer.introspection));
         }
-        None
+        self.host.introspector.as_ref()?.known(issuer, token)
     }
 
     fn note_proof(&self, proof: ProofId, until: u64, now: u64) -> ProofUse {

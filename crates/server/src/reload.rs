@@ -51,11 +51,14 @@ pub async fn watch(
 
 fn replace(policy: PolicySet, point: &Arc<LocalDecisionPoint>) {
     let services = policy.services().len();
+    if let Err(error) = point.replace(policy) {
+        tracing::error!(%error, "the policy directory changed but cannot be used; the old policy keeps deciding");
+        return;
+    }
     tracing::info!(
         services,
         "the policy directory changed; the new policy decides"
     );
-    point.replace(policy);
     // In the background: an issuer that is slow must not keep the next edit waiting.
     let point = Arc::clone(point);
     tokio::spawn(async move { point.hydrate().await });

@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use portcullis_pdp::clock::SystemClock;
 use portcullis_pdp::directory::PolicyDirectory;
 use portcullis_pdp::http::{HttpClient, TlsRoots};
-use portcullis_pdp::local::LocalDecisionPoint;
+use portcullis_pdp::local::{LocalDecisionPoint, LocalSettings, Secrets};
+use portcullis_pdp::proofs::{KeyedNonces, MIN_NONCE_KEY_BYTES};
 use portcullis_server::{AppState, GatewayCredentials, Readiness, router, serve, watch};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -45,6 +46,14 @@ pub(crate) struct Arguments {
         hide = true
     )]
     gateway_credentials: Option<String>,
+    /// With a key, DPoP proofs must carry a nonce (RFC 9449 section 9). All replicas share the key.
+    #[arg(
+        long,
+        env = "PORTCULLIS_DPOP_NONCE_KEY",
+        hide_env_values = true,
+        hide = true
+    )]
+    dpop_nonce_key: Option<String>,
     /// Answer anyone, on a loopback address only.
     #[arg(long)]
     insecure_no_credentials: bool,
@@ -65,11 +74,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     let clock = Arc::new(SystemClock);
     let http = HttpClient::new(&roots(arguments)?)?;
     let services = policy.services().len();
-    let point = Arc::new(LocalDecisionPoint::new(
+    let settings = LocalSettings {
+        nonces: nonces(arguments)?,
+        secrets: Some(Secrets::new(environment_variable)),
+        ..LocalSettings::default()
+    };
+    let point = LocalDecisionPoint::with_settings(
         policy,
         Arc::new(http),
         Arc::clone(&clock) as _,
-    ));
+        settings,
+    )?;
+    let point = Arc::new(point);
     let readiness = Readiness::default();
     let state = AppState {
         decision_point: Arc::clone(&point) as _,
@@ -142,6 +158,29 @@ fn credentials(arguments: &Arguments) -> Result<Option<GatewayCredentials>> {
         }
         None => Ok(None),
     }
+}
+
+/// A variable that the policy names as the place of a secret.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "which variables hold secrets is up to the policy"
+)]
+fn environment_variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// The nonces that DPoP proofs must carry, where there is a key for them.
+fn nonces(arguments: &Arguments) -> Result<Option<KeyedNonces>> {
+    let Some(key) = &arguments.dpop_nonce_key else {
+        return Ok(None);
+    };
+    let nonces = KeyedNonces::new(key.trim().as_bytes());
+    let too_short = || {
+        anyhow!(
+            "PORTCULLIS_DPOP_NONCE_KEY is [redacted]: expected at least {MIN_NONCE_KEY_BYTES} characters, such as those of `openssl rand -hex 32`"
+        )
+    };
+    nonces.map(Some).ok_or_else(too_short)
 }
 
 fn roots(arguments: &Arguments) -> Result<TlsRoots> {

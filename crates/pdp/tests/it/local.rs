@@ -122,7 +122,10 @@ async fn what_needs_no_keys_asks_for_none() {
     assert_eq!(scene.code().await, ReasonCode::MissingToken);
     scene.request = with_token(&Issuer::start().token(AUDIENCE, "silver", 0));
     assert_eq!(scene.code().await, ReasonCode::UnknownIssuer);
-    scene.point.replace(policy(scene.issuer.url(), PUBLIC));
+    scene
+        .point
+        .replace(policy(scene.issuer.url(), PUBLIC))
+        .unwrap();
     assert_eq!(scene.code().await, ReasonCode::Public);
     scene.request.url = RequestUrl::parse("https://elsewhere.example/planets").unwrap();
     assert_eq!(scene.code().await, ReasonCode::NoService);
@@ -201,14 +204,21 @@ async fn an_outage_of_the_issuer_is_survived_for_a_day() {
 async fn a_policy_is_swapped_under_way_and_keys_stay() {
     let scene = Scene::new();
     assert!(scene.decide().await.unwrap().is_permit());
-    scene.point.replace(policy(scene.issuer.url(), GOLD));
+    scene
+        .point
+        .replace(policy(scene.issuer.url(), GOLD))
+        .unwrap();
     assert_eq!(scene.code().await, ReasonCode::InsufficientScope);
     scene
         .point
-        .replace(policy("https://idp.example.com", SILVER));
+        .replace(policy("https://idp.example.com", SILVER))
+        .unwrap();
     assert_eq!(scene.code().await, ReasonCode::UnknownIssuer);
     assert_eq!(scene.web.asked().len(), 2);
-    scene.point.replace(policy(scene.issuer.url(), SILVER));
+    scene
+        .point
+        .replace(policy(scene.issuer.url(), SILVER))
+        .unwrap();
     assert!(scene.decide().await.unwrap().is_permit());
 }
 
@@ -220,7 +230,10 @@ async fn a_request_under_way_is_decided_by_the_policy_that_it_met() {
     let decision = tokio::spawn(async move { DecisionPoint::decide(&*point, &request).await });
     settle().await;
     assert_eq!(scene.web.asked().len(), 1);
-    scene.point.replace(policy(scene.issuer.url(), GOLD));
+    scene
+        .point
+        .replace(policy(scene.issuer.url(), GOLD))
+        .unwrap();
     scene.web.go_on();
     assert!(decision.await.unwrap().unwrap().is_permit());
     assert_eq!(scene.code().await, ReasonCode::InsufficientScope);
