@@ -9,15 +9,22 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use anyhow::{Result, bail, ensure};
-use portcullis_engine::{Host, IssuerUrl, KeySource, PolicySet, Progress, SourceFile, compile};
+use portcullis_engine::{
+    Host, IssuerUrl, KeySource, PolicySet, Progress, SourceFile, TokenHash, VerifiedToken, compile,
+};
 use portcullis_jose::{
     Algorithm, AwsLc, CryptoProvider, Jwks, KeyMaterial, KeyRejected, SignatureMismatch,
     SymmetricKeys, VerifyingKey,
 };
 use portcullis_model::{ApiRequest, HeaderMap, Method, RequestUrl, Source};
 
+use portcullis_pdp::verified_tokens::VerifiedTokens;
+
 use crate::rounds::{Round, Samples, Spread, take_turns, timed};
 use crate::tokens::{AUDIENCE, ISSUER, Tokens};
+
+/// The decision on a token that was verified before, with everything that belongs to it.
+pub(crate) const WARM: &str = "the same token again: `PUT …/resource124/{id}`";
 
 /// How many rounds are measured, and how many decisions are made in one.
 pub(crate) const ROUNDS: usize = 300;
@@ -58,12 +65,18 @@ pub(crate) fn measure(now: u64) -> Result<Vec<DecisionFigure>> {
             contestants.push(case.round(policy, &keys, prefix, now)?);
         }
     }
-    // The warm decision with a cached token belongs here: one more contestant, whose policy decision
-    // point has decided on the same token before. Its target is 10 µs.
+    let warm = Warm {
+        keys,
+        tokens: VerifiedTokens::default(),
+    };
+    for (policy, (_, prefix)) in policies.iter().zip(LAYOUTS) {
+        contestants.push(warm_case(token).round(policy, &warm, prefix, now)?);
+    }
     let samples = take_turns(&mut contestants, ROUNDS)?;
     let of_cases = samples.chunks(LAYOUTS.len());
     cases(token)
         .iter()
+        .chain([&warm_case(token)])
         .zip(of_cases)
         .map(|(case, samples)| {
             let times = samples.iter().map(Samples::spread);
@@ -127,12 +140,23 @@ fn cases(token: &str) -> [Case<'_>; 5] {
     ]
 }
 
+/// The same token once more: it is known by its digest, which is computed, as in the product.
+fn warm_case(token: &str) -> Case<'_> {
+    Case {
+        name: WARM,
+        method: "PUT",
+        path: "/resource124/7",
+        token: Some(token),
+        code: "permitted",
+    }
+}
+
 impl Case<'_> {
     /// Rounds of this decision, which must come out as it should.
     fn round<'p>(
         &self,
         policy: &'p PolicySet,
-        keys: &'p Keys,
+        keys: &'p dyn Host,
         prefix: &str,
         now: u64,
     ) -> Result<Round<'p>> {
@@ -224,6 +248,32 @@ impl KeySource for Keys {
 impl Host for Keys {
     fn crypto(&self) -> &dyn CryptoProvider {
         &AwsLc
+    }
+}
+
+/// The same with the product's cache of verified tokens.
+struct Warm {
+    keys: Keys,
+    tokens: VerifiedTokens,
+}
+
+impl KeySource for Warm {
+    fn keys(&self, issuer: &IssuerUrl) -> Option<Arc<Jwks>> {
+        self.keys.keys(issuer)
+    }
+}
+
+impl Host for Warm {
+    fn crypto(&self) -> &dyn CryptoProvider {
+        &AwsLc
+    }
+
+    fn verified_token(&self, token: &TokenHash, now: u64) -> Option<Arc<VerifiedToken>> {
+        self.tokens.find(token, now)
+    }
+
+    fn keep_verified_token(&self, token: TokenHash, verified: Arc<VerifiedToken>, expires: u64) {
+        self.tokens.keep(token, verified, expires);
     }
 }
 

@@ -14,6 +14,8 @@ use crate::policy_decision::{self, DecisionFigure};
 use crate::rounds::Spread;
 use crate::verification::{self, AlgorithmFigures, Verification};
 
+/// How long a decision on a token that was verified before may take, in seconds.
+const MAX_WARM_DECISION: f64 = 10e-6;
 /// How long a decision without cryptography may take, in seconds.
 const MAX_DECISION: f64 = 5e-6;
 
@@ -136,9 +138,14 @@ pub(crate) fn decision(figures: &[DecisionFigure]) -> Result<String> {
         for time in times {
             write!(text, " {} |", micros(*time))?;
         }
-        let met = times.iter().all(|time| time.median <= MAX_DECISION);
+        let target = if *name == policy_decision::WARM {
+            MAX_WARM_DECISION
+        } else {
+            MAX_DECISION
+        };
+        let met = times.iter().all(|time| time.median <= target);
         let verdict = if met { "met" } else { "**not met**" };
-        writeln!(text, " {:.0} µs | {verdict} |", MAX_DECISION * 1e6)?;
+        writeln!(text, " {:.0} µs | {verdict} |", target * 1e6)?;
     }
     write!(
         text,
@@ -150,8 +157,10 @@ pub(crate) fn decision(figures: &[DecisionFigure]) -> Result<String> {
          asks for the last resource in the file. Below `/v1` the first segment tells nothing about the \
          operation, below `/v1/{{tenant}}` no path is exact.\n\
          - Cryptography is left out by a crypto provider that takes every signature for genuine. Everything \
-         else that a token costs is in the figure: finding it in the header, parsing it, choosing the key, its \
-         claims.\n",
+         else that a token costs is in the figure: finding it in the header, its digest, parsing it, choosing the \
+         key, its claims.\n\
+         - The same token again: the whole decision on a token that was verified before, with nothing left out. \
+         It is found by its SHA-256 digest; its claims and the rules are checked as ever.\n",
         policy_decision::ROUNDS,
         policy_decision::OPERATIONS,
     )?;

@@ -82,6 +82,18 @@ pub(crate) fn check(
     if issued > demand.now.saturating_add(demand.leeway) || until < demand.now {
         return Err(InvalidProof::Age);
     }
+    // Nobody asks for these two, but whoever sets them means them (RFC 7519 sections 4.1.4 and 4.1.5).
+    let bound = |name: &'static str| match claims.get(name) {
+        None => Ok(None),
+        Some(time) => whole_seconds(time)
+            .map(Some)
+            .ok_or(InvalidProof::Claim { name }),
+    };
+    let expired = bound("exp")?.is_some_and(|exp| exp.saturating_add(demand.leeway) <= demand.now);
+    let early = bound("nbf")?.is_some_and(|nbf| nbf > demand.now.saturating_add(demand.leeway));
+    if expired || early {
+        return Err(InvalidProof::Age);
+    }
     if let Some(nonces) = demand.nonces {
         let nonce = claims.get("nonce").and_then(|nonce| nonce.as_str());
         if !nonce.is_some_and(|nonce| nonces.accepts(nonce, demand.now)) {
