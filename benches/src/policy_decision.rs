@@ -51,7 +51,12 @@ pub(crate) fn measure(now: u64) -> Result<Vec<DecisionFigure>> {
     let tokens = Tokens::new(now)?;
     let jwks = tokens.jwks.to_string();
     let jwks = Jwks::from_json(jwks.as_bytes(), SymmetricKeys::Refuse, &AnySignature)?;
-    let keys = Keys(Arc::new(jwks));
+    let jwks = Arc::new(jwks);
+    let keys = Keys(Arc::clone(&jwks));
+    let warm = Warm {
+        keys: Keys(jwks),
+        tokens: VerifiedTokens::default(),
+    };
     let signed = tokens.algorithms.iter();
     let token = signed
         .filter(|signed| signed.algorithm == "ES256")
@@ -65,10 +70,6 @@ pub(crate) fn measure(now: u64) -> Result<Vec<DecisionFigure>> {
             contestants.push(case.round(policy, &keys, prefix, now)?);
         }
     }
-    let warm = Warm {
-        keys,
-        tokens: VerifiedTokens::default(),
-    };
     for (policy, (_, prefix)) in policies.iter().zip(LAYOUTS) {
         contestants.push(warm_case(token).round(policy, &warm, prefix, now)?);
     }

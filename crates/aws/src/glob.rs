@@ -223,9 +223,10 @@ pub(crate) enum Reading {
 impl Reading {
     fn then(self, character: char) -> Self {
         match (self, character) {
-            (Self::Refused, _) | (_, '%' | ';' | '\\') => Self::Refused,
             (Self::Start | Self::Plain, '/') => Self::Segment,
-            (Self::Start, _) | (Self::Segment | Self::Dot | Self::Dots, '/') => Self::Refused,
+            (Self::Refused | Self::Start, _)
+            | (_, '%' | ';' | '\\')
+            | (Self::Segment | Self::Dot | Self::Dots, '/') => Self::Refused,
             (Self::Segment, '.') => Self::Dot,
             (Self::Dot, '.') => Self::Dots,
             _ => Self::Plain,

@@ -65,7 +65,7 @@ impl PolicySet {
             .services()
             .iter()
             .all(|other| std::ptr::eq(other, service) || other.base_urls.is_empty());
-        let owned = owner.is_some_and(|owner| std::ptr::eq(owner, service));
-        alone && owned && entry.path == relative
+        let is_owner = owner.is_some_and(|owner| std::ptr::eq(owner, service));
+        alone && is_owner && entry.path == relative
     }
 }

@@ -191,7 +191,7 @@ struct Course<'a> {
 enum Genuine<'a> {
     Jwt(Arc<VerifiedToken>, &'a TokenIssuer),
     Introspected(Arc<Introspection>, &'a TokenIssuer),
-    Not(Progress),
+    Not(Box<Progress>),
 }
 
 impl<'a> Course<'a> {
@@ -218,8 +218,11 @@ impl<'a> Course<'a> {
         };
         let hash = TokenHash::of(sent.text, self.host.crypto());
         let coverage = match self.genuine(&sent, hash) {
-            Genuine::Not(Progress::Decided(_)) => self.service.coverage(None),
-            Genuine::Not(_) => None,
+            // A token that is not accepted opens what is public; one that is not known yet may open more.
+            Genuine::Not(progress) => match *progress {
+                Progress::Decided(_) => self.service.coverage(None),
+                Progress::NeedsKeys { .. } | Progress::NeedsIntrospection { .. } => None,
+            },
             Genuine::Jwt(verified, issuer) => {
                 let typ = verified.typ.as_deref();
                 match AccessToken::check(&verified.claims, typ, issuer, self.now) {
@@ -255,7 +258,7 @@ impl<'a> Course<'a> {
         }
         let hash = TokenHash::of(sent.text, self.host.crypto());
         match self.genuine(&sent, hash) {
-            Genuine::Not(progress) => progress,
+            Genuine::Not(progress) => *progress,
             Genuine::Jwt(verified, issuer) => {
                 let typ = verified.typ.as_deref();
                 let checked = AccessToken::check(&verified.claims, typ, issuer, self.now);
@@ -300,35 +303,35 @@ impl<'a> Course<'a> {
         {
             return match self.host.introspection(&issuer.issuer, &hash) {
                 Some(introspection) => Genuine::Introspected(introspection, issuer),
-                None => Genuine::Not(Progress::NeedsIntrospection {
+                None => Genuine::Not(Box::new(Progress::NeedsIntrospection {
                     issuer: issuer.issuer.clone(),
                     token: OpaqueToken {
                         text: sent.text.to_owned(),
                         hash,
                     },
-                }),
+                })),
             };
         }
         let jws = match CompactJws::parse(sent.text) {
             Ok(jws) => jws,
             Err(error) => {
-                return Genuine::Not(Progress::Decided(
+                return Genuine::Not(Box::new(Progress::Decided(
                     self.invalid_token(ReasonCode::MalformedToken, error.to_string()),
-                ));
+                )));
             }
         };
         let named = jws.payload().get("iss").and_then(serde_json::Value::as_str);
         let Some(issuer) = named.and_then(|name| self.service.issuer(name)) else {
             let message = "the token names no issuer that the API service accepts";
-            return Genuine::Not(Progress::Decided(
+            return Genuine::Not(Box::new(Progress::Decided(
                 self.invalid_token(ReasonCode::UnknownIssuer, message),
-            ));
+            )));
         };
         let Some(keys) = self.host.keys(&issuer.issuer) else {
-            return Genuine::Not(Progress::NeedsKeys {
+            return Genuine::Not(Box::new(Progress::NeedsKeys {
                 issuer: issuer.issuer.clone(),
                 otherwise: None,
-            });
+            }));
         };
         if let Err(error) = jws.verify_with(&keys).map(drop) {
             // The key that is needed may be newer than those that are here, under a new name or
@@ -340,10 +343,10 @@ impl<'a> Course<'a> {
                 }
                 error => self.invalid_token(ReasonCode::InvalidSignature, error.to_string()),
             });
-            return Genuine::Not(Progress::NeedsKeys {
+            return Genuine::Not(Box::new(Progress::NeedsKeys {
                 issuer: issuer.issuer.clone(),
                 otherwise,
-            });
+            }));
         }
         let verified = Arc::new(VerifiedToken {
             typ: jws.typ().map(str::to_owned),

@@ -300,10 +300,9 @@ impl Introspector {
             return Err(wrong("its aud is not this client"));
         }
         let now = self.clock.unix_now();
-        let issued = claims.get("iat").and_then(Value::as_u64);
-        let recent = issued.is_some_and(|issued| {
-            issued <= now.saturating_add(LEEWAY)
-                && now <= issued.saturating_add(SIGNED_ANSWER_SECONDS)
+        let iat = claims.get("iat").and_then(Value::as_u64);
+        let recent = iat.is_some_and(|iat| {
+            iat <= now.saturating_add(LEEWAY) && now <= iat.saturating_add(SIGNED_ANSWER_SECONDS)
         });
         if !recent {
             return Err(wrong("its iat is missing, old or in the future"));

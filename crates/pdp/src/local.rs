@@ -39,7 +39,9 @@ pub struct LocalSettings {
 
 /// Finds the value of a named secret, such as an environment variable.
 #[derive(Clone)]
-pub struct Secrets(Arc<dyn Fn(&str) -> Option<String> + Send + Sync>);
+pub struct Secrets(Arc<FindSecret>);
+
+type FindSecret = dyn Fn(&str) -> Option<String> + Send + Sync;
 
 impl Secrets {
     /// Secrets that a function finds.

@@ -211,7 +211,8 @@ proptest! {
         valid in prop::bool::weighted(0.9),
     ) {
         let numbered = operations.iter().enumerate();
-        let operations: String = numbered.map(|(number, rest)| format!("  - {{ name: o{number}, {rest} }}\n")).collect();
+        let lines = numbered.map(|(number, rest)| format!("  - {{ name: o{number}, {rest} }}"));
+        let operations = lines.collect::<Vec<_>>().join("\n");
         let policy = policy(&operations, unmatched, paths);
         let token = issuer().token(if valid { "api" } else { "other" }, scope, NOW);
         if let Some(answer) = answer(&policy, &event(first.0, first.1, Some(&token))) {
@@ -292,10 +293,13 @@ fn what_iam_cannot_say_is_said_for_one_request() {
     );
     assert_eq!(whole(&nested, "deny", "plain", "s1"), None);
     // More than 8 KB.
-    let many: String = (0..200)
-        .map(|number| format!("  - {{ name: o{number}, methods: [GET], paths: [/o{number}] }}\n"))
+    let many: Vec<String> = (0..200)
+        .map(|number| format!("  - {{ name: o{number}, methods: [GET], paths: [/o{number}] }}"))
         .collect();
-    assert_eq!(whole(&format!("{A}{many}"), "deny", "plain", "s1"), None);
+    assert_eq!(
+        whole(&format!("{A}{}", many.join("\n")), "deny", "plain", "s1"),
+        None
+    );
 }
 
 #[test]

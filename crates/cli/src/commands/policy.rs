@@ -26,7 +26,7 @@ pub(crate) enum Command {
         after_help = "Examples:\n  portcullis policy metadata policy/\n  portcullis policy metadata policy/ --json"
     )]
     Metadata(CheckArguments),
-    /// Write a policy directory into one file, for the authorizer's PORTCULLIS_BUNDLE.
+    /// Write a policy directory into one file, for the authorizer's `PORTCULLIS_BUNDLE`.
     #[command(
         after_help = "Examples:\n  portcullis policy bundle policy/ -o policy.json\n  \
         portcullis policy bundle policy/ --with-keys -o policy.json"
@@ -110,7 +110,6 @@ fn bundle(arguments: &BundleArguments) -> Result<Outcome> {
             bundle.keys.insert(issuer.to_string(), keys);
         }
     }
-    #[expect(clippy::disallowed_methods, reason = "the file that --output names")]
     std::fs::write(&arguments.output, bundle.to_json())
         .with_context(|| format!("cannot write {}", arguments.output.display()))?;
     print(&format!(
