@@ -99,6 +99,13 @@ impl Authorizer {
         })
     }
 
+    /// Fetches what decisions will need, where this function decides.
+    pub async fn hydrate(&self) {
+        if let Decides::Local(point, _) = &self.decides {
+            point.hydrate().await;
+        }
+    }
+
     /// Answers one event, logs what was decided and writes its metric line.
     pub async fn handle(&self, event: &RawValue, request_id: &str) -> Result<Answer, Failure> {
         let started = self.clock.monotonic();

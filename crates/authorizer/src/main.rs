@@ -30,7 +30,9 @@ async fn main() -> ExitCode {
             )
         }
     });
-    match run(handler).await {
+    // The keys are fetched while the first event is waited for, which delays nobody.
+    let (ended, ()) = tokio::join!(run(handler), authorizer.hydrate());
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(%error, "the Lambda runtime API failed");
