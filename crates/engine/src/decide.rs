@@ -11,7 +11,7 @@ use portcullis_model::{
     Reason, ReasonCode, Reuse, Trace,
 };
 
-use crate::claims::AccessToken;
+use crate::claims::{AccessToken, InvalidClaims};
 use crate::credential::{self, SentToken, TokenHash};
 use crate::dpop::InvalidProof;
 use crate::host::{Host, Introspection, VerifiedToken};
@@ -227,6 +227,8 @@ impl<'a> Course<'a> {
                 let typ = verified.typ.as_deref();
                 match AccessToken::check(&verified.claims, typ, issuer, self.now) {
                     Ok(token) => self.service.coverage(Some(&token)),
+                    // It will open more soon.
+                    Err(InvalidClaims::NotYetValid) => None,
                     Err(_) => self.service.coverage(None),
                 }
             }

@@ -13,6 +13,7 @@ mod dialects;
 mod hostile_service;
 mod logging;
 mod no_decision;
+mod oauth_mode;
 mod secret_store;
 mod settings;
 mod support;

@@ -1,0 +1,283 @@
+//! The function that decides itself: its settings, its answers, and the policy that it may hold.
+
+use std::path::Path;
+
+use portcullis_authorizer::{DecisionPointSettings, Environment, Settings};
+use portcullis_engine::SourceFile;
+use portcullis_pdp::bundle::Bundle;
+use portcullis_pdp::clock::{Clock, SystemClock};
+use portcullis_test_support::issuer::Issuer;
+use portcullis_test_support::lambda::Function;
+use serde_json::{Value, json};
+
+use crate::support::{BOOTSTRAP, allows, check_log, rest_event};
+
+const TABLE: &str =
+    "GET /planets = silver; GET /moons = gold platinum; GET /asteroids; GET /health = public";
+
+fn settings(variables: &[(&str, &str)]) -> Result<Settings, String> {
+    let good = [
+        ("PORTCULLIS_ISSUER", "https://idp.example.com"),
+        ("PORTCULLIS_AUDIENCE", "api"),
+        ("PORTCULLIS_SCOPES", TABLE),
+    ];
+    let all = good.iter().chain(variables);
+    let all = all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Settings::from_environment(&all.collect::<Environment>()).map_err(|error| error.to_string())
+}
+
+#[test]
+fn good_settings_are_taken() {
+    for more in [
+        &[][..],
+        &[("PORTCULLIS_PROFILE", "okta"), ("PORTCULLIS_LEEWAY", "0s")],
+        &[("PORTCULLIS_PATHS", "any"), ("PORTCULLIS_AUDIENCE", "a b")],
+        &[("PORTCULLIS_SCOPES", "* /** = a\nPUT /x/{id} = b c")],
+        &[
+            ("PORTCULLIS_DECISION_POINT", "oauth"),
+            ("SERVICE_URL", "https://x.example"),
+        ],
+    ] {
+        let settings = settings(more).unwrap();
+        assert!(
+            matches!(settings.decision_point, DecisionPointSettings::Local(_)),
+            "{more:?}"
+        );
+    }
+}
+
+#[test]
+fn bad_settings_are_named() {
+    for (name, value, expected) in [
+        (
+            "PORTCULLIS_ISSUER",
+            "http://idp.example.com",
+            "PORTCULLIS_ISSUER is \"http://idp.example.com\": expected",
+        ),
+        ("PORTCULLIS_AUDIENCE", "", "PORTCULLIS_AUDIENCE is not set"),
+        ("PORTCULLIS_SCOPES", "", "PORTCULLIS_SCOPES is not set"),
+        (
+            "PORTCULLIS_SCOPES",
+            "/planets",
+            "entry \"/planets\": a method and a path",
+        ),
+        ("PORTCULLIS_SCOPES", "get /planets", "upper case"),
+        ("PORTCULLIS_SCOPES", "GET planets", "starts with \"/\""),
+        (
+            "PORTCULLIS_SCOPES",
+            "GET /a = \"x\"",
+            "scopes separated by spaces",
+        ),
+        (
+            "PORTCULLIS_SCOPES",
+            "GET /a =",
+            "scopes separated by spaces",
+        ),
+        ("PORTCULLIS_SCOPES", "GET /a; GET /a = x", "only once"),
+        (
+            "PORTCULLIS_PROFILE",
+            "octa",
+            "expected one of rfc9068, okta",
+        ),
+        (
+            "PORTCULLIS_LEEWAY",
+            "301s",
+            "expected a time from 0s to 300s",
+        ),
+        ("PORTCULLIS_LEEWAY", "5", "expected a time from 0s to 300s"),
+        ("PORTCULLIS_PATHS", "all", "expected plain or any"),
+        ("PORTCULLIS_JWKS", "/no/such", "expected file:"),
+        (
+            "PORTCULLIS_JWKS",
+            "file:/no/such",
+            "a file that can be read",
+        ),
+        ("PORTCULLIS_BUNDLE", "file:x", "both set"),
+        ("SERVICE_URL", "https://x.example", "both set"),
+    ] {
+        let error = settings(&[(name, value)]).unwrap_err();
+        assert!(error.contains(expected), "{name}={value}: {error}");
+        assert!(!error.contains('\n'), "{error}");
+    }
+}
+
+/// A function that trusts that issuer.
+fn function(issuer: &Issuer, more: &[(&str, &str)]) -> Function {
+    let own = [
+        ("PORTCULLIS_ISSUER", issuer.url()),
+        ("PORTCULLIS_AUDIENCE", "api"),
+        ("PORTCULLIS_SCOPES", TABLE),
+    ];
+    let mut function = Function::start(Path::new(BOOTSTRAP), &[&own[..], more].concat());
+    function.ready();
+    function
+}
+
+fn event(path: &str, token: Option<&str>) -> String {
+    let mut event = rest_event(path);
+    let values = token.map(|token| json!([format!("Bearer {token}")]));
+    event["headers"] = json!({});
+    event["multiValueHeaders"] = json!({ "Authorization": values.unwrap_or(json!([])) });
+    event.to_string()
+}
+
+fn resources(answer: &str) -> Vec<String> {
+    let answer: Value = serde_json::from_str(answer).unwrap();
+    assert_eq!(answer["context"], json!({ "cache": "credential" }));
+    let statement = &answer["policyDocument"]["Statement"][0];
+    assert_eq!(statement["Effect"], "Allow");
+    let ends = statement["Resource"].as_array().unwrap().iter();
+    ends.map(|resource| {
+        resource
+            .as_str()
+            .unwrap()
+            .split("prod/")
+            .nth(1)
+            .unwrap()
+            .to_owned()
+    })
+    .collect()
+}
+
+#[test]
+fn the_answer_is_everything_that_the_token_opens() {
+    let issuer = Issuer::start();
+    let mut function = function(&issuer, &[]);
+    let now = SystemClock.unix_now();
+    for (scope, opens) in [
+        (
+            "silver",
+            &["GET/planets", "GET/asteroids", "GET/health"][..],
+        ),
+        ("gold", &["GET/moons", "GET/asteroids", "GET/health"]),
+        (
+            "silver platinum",
+            &["GET/planets", "GET/moons", "GET/asteroids", "GET/health"],
+        ),
+        ("other", &["GET/asteroids", "GET/health"]),
+    ] {
+        let token = issuer.token("api", scope, now);
+        // The same answer wherever the token is used first, also where it opens nothing.
+        for path in ["/planets", "/moons", "/asteroids", "/health", "/nowhere"] {
+            let answer = function.invoke(&event(path, Some(&token))).outcome.unwrap();
+            assert_eq!(resources(&answer), opens, "{scope} {path}");
+            assert!(!answer.contains(&token));
+        }
+    }
+    let log = function.stop();
+    let lines = check_log(&log);
+    let decided = lines.iter().filter(|line| line["message"] == "decided");
+    assert!(decided.clone().all(|line| line["cache"] == "credential"));
+    assert_eq!(
+        decided
+            .clone()
+            .filter(|line| line["decision"] == "deny")
+            .count(),
+        8
+    );
+    assert!(
+        decided
+            .clone()
+            .any(|line| line["reason"] == "insufficient_scope")
+    );
+}
+
+#[test]
+fn a_token_that_is_none_is_unauthorized() {
+    let issuer = Issuer::start();
+    let stranger = Issuer::start();
+    let mut function = function(&issuer, &[]);
+    let now = SystemClock.unix_now();
+    for token in [
+        None,
+        Some("opaque".to_owned()),
+        Some(issuer.token("other", "silver", now)),
+        Some(issuer.token("api", "silver", now - 7200)),
+        Some(stranger.token("api", "silver", now)),
+    ] {
+        let outcome = function
+            .invoke(&event("/planets", token.as_deref()))
+            .outcome;
+        assert!(
+            outcome
+                .as_ref()
+                .is_err_and(|error| error.contains("Unauthorized")),
+            "{outcome:?}"
+        );
+        // What is public is open to everyone, and nothing else is.
+        let answer = function
+            .invoke(&event("/health", token.as_deref()))
+            .outcome
+            .unwrap();
+        assert_eq!(resources(&answer), ["GET/health"]);
+    }
+}
+
+#[test]
+fn keys_that_cannot_be_had_are_an_error() {
+    let issuer = Issuer::start();
+    let away = [("PORTCULLIS_ISSUER", "http://127.0.0.1:1")];
+    let mut function = function(&issuer, &away);
+    let token = json!({ "alg": "RS256", "typ": "at+jwt" }).to_string();
+    let part = |text: &str| base64_url(text.as_bytes());
+    let token = format!(
+        "{}.{}.AAAA",
+        part(&token),
+        part("{\"iss\":\"http://127.0.0.1:1\"}")
+    );
+    let outcome = function.invoke(&event("/planets", Some(&token))).outcome;
+    assert!(outcome.is_err_and(|error| error.contains("Unavailable")));
+    assert!(
+        allows(&function.invoke(&event("/health", Some(&token))).outcome),
+        "needs no keys"
+    );
+}
+
+fn base64_url(bytes: &[u8]) -> String {
+    use base64::Engine as _;
+    base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(bytes)
+}
+
+#[test]
+fn a_bundle_in_the_zip_decides_without_a_request() {
+    let issuer = Issuer::start();
+    let service = format!(
+        "name: S\naws: [{{ api_id: abc, stage: prod }}]\ntokens: [{{ issuer: \"{}\", audiences: [api] }}]\noperations:\n  \
+         - {{ name: planets, methods: [GET], paths: [/planets], rules: {{ scopes: {{ any_of: [silver] }} }} }}\n",
+        issuer.url()
+    );
+    let mut bundle = Bundle::new(vec![SourceFile {
+        path: "services/s.yaml".to_owned(),
+        text: service,
+    }]);
+    bundle.keys.insert(
+        issuer.url().to_owned(),
+        serde_json::from_str(issuer.jwks()).unwrap(),
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("policy.json");
+    #[expect(clippy::disallowed_methods, reason = "the bundle of this test")]
+    std::fs::write(&file, bundle.to_json()).unwrap();
+    let place = format!("file:{}", file.display());
+    let mut function = Function::start(Path::new(BOOTSTRAP), &[("PORTCULLIS_BUNDLE", &place)]);
+    function.ready();
+    let token = issuer.token("api", "silver", SystemClock.unix_now());
+    let answer = function
+        .invoke(&event("/planets", Some(&token)))
+        .outcome
+        .unwrap();
+    assert_eq!(resources(&answer), ["GET/planets"]);
+    function.stop();
+
+    let tampered = bundle.to_json().replace("silver", "bronze");
+    #[expect(clippy::disallowed_methods, reason = "the bundle of this test")]
+    std::fs::write(&file, tampered).unwrap();
+    let environment = Environment::from([("PORTCULLIS_BUNDLE", place.as_str())]);
+    let error = Settings::from_environment(&environment)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("bundle the policy directory again"),
+        "{error}"
+    );
+}
