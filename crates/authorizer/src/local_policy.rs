@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use portcullis_engine::{
-    IssuerUrl, PolicySet, Profile, SourceFile, TokenIssuer, compile, compile_scope_table,
-};
+use portcullis_engine::{IssuerUrl, PolicySet, Profile, TokenIssuer, compile_scope_table};
 use portcullis_jose::{AwsLc, Jwks, SymmetricKeys};
 use portcullis_pdp::bundle::Bundle;
 
@@ -84,8 +82,7 @@ pub(crate) fn from_bundle(environment: &Environment) -> Result<LocalPolicy, Inva
     };
     let text = read_file(name, place)?;
     let bundle = Bundle::from_json(text.as_bytes()).map_err(|error| wrong(&error))?;
-    let files: Vec<SourceFile> = bundle.sources();
-    let policy = compile(&files).map_err(|error| wrong(&error))?;
+    let policy = bundle.compile().map_err(|error| wrong(&error))?;
     let mut keys = Vec::new();
     for (issuer, set) in bundle_keys(&bundle) {
         let issuer = IssuerUrl::parse(issuer).map_err(|error| wrong(&error))?;

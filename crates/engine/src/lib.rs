@@ -27,7 +27,9 @@ pub use claims::{AccessToken, InvalidClaims};
 pub use credential::TokenHash;
 pub use decide::{OpaqueToken, Progress};
 pub use diagnostic::{Diagnostic, Diagnostics};
-pub use directory::{MAX_SOURCE_BYTES, SourceFile, compile};
+pub use directory::{
+    DocumentFile, MAX_SOURCE_BYTES, SourceFile, compile, compile_documents, documents,
+};
 pub use dpop::{InvalidProof, MAX_PROOF_AGE};
 pub use host::{Host, Introspection, KeySource, Nonces, ProofId, ProofUse, VerifiedToken};
 pub use issuer::{InvalidIssuer, IssuerUrl};

@@ -1,13 +1,16 @@
-//! A policy set as it travels: one JSON file with the sources of a policy directory and, so that the
+//! A policy set as it travels: one JSON file with the documents of a policy directory and, so that the
 //! first decision after a start needs no request, the keys of its issuers.
 //!
-//! It holds sources, not something compiled: they are small, they are what people have reviewed, and
-//! every version reads them anew, with all its checks.
+//! It holds what people have written and reviewed, not something compiled: it is small, and every
+//! version reads it anew, with all its checks. The documents are JSON, so that a function need not
+//! bring a reader of YAML.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use portcullis_engine::SourceFile;
+use portcullis_engine::{
+    Diagnostics, DocumentFile, PolicySet, SourceFile, compile, compile_documents, documents,
+};
 use portcullis_jose::{AwsLc, CryptoProvider as _};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -25,27 +28,29 @@ pub struct Bundle {
     format: String,
     /// The SHA-256 digest of the files, in hexadecimal: what the bundle is known by.
     digest: String,
-    /// The files of the policy directory: path and text.
-    files: BTreeMap<String, String>,
+    /// The files of the policy directory: path and document.
+    files: BTreeMap<String, Value>,
     /// The JWK sets of issuers (RFC 7517).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub keys: BTreeMap<String, Value>,
 }
 
 impl Bundle {
-    /// A bundle of those files, with no keys.
-    #[must_use]
-    pub fn new(sources: Vec<SourceFile>) -> Self {
-        let files: BTreeMap<String, String> = sources
+    /// A bundle of the files of a policy directory, with no keys. Compiles them on the way.
+    pub fn new(sources: &[SourceFile]) -> Result<Self, Diagnostics> {
+        compile(sources)?;
+        let documents = documents(sources)?;
+        compile_documents(&documents)?;
+        let files: BTreeMap<String, Value> = documents
             .into_iter()
-            .map(|source| (source.path, source.text))
+            .map(|file| (file.path, file.document))
             .collect();
-        Self {
+        Ok(Self {
             format: FORMAT.to_owned(),
             digest: digest(&files),
             files,
             keys: BTreeMap::new(),
-        }
+        })
     }
 
     /// Reads a bundle and checks that its files are those that were bundled.
@@ -77,22 +82,21 @@ impl Bundle {
         &self.digest
     }
 
-    /// The files.
-    #[must_use]
-    pub fn sources(&self) -> Vec<SourceFile> {
-        let source = |(path, text): (&String, &String)| SourceFile {
+    /// Compiles the files.
+    pub fn compile(&self) -> Result<PolicySet, Diagnostics> {
+        let file = |(path, document): (&String, &Value)| DocumentFile {
             path: path.clone(),
-            text: text.clone(),
+            document: document.clone(),
         };
-        self.files.iter().map(source).collect()
+        compile_documents(&self.files.iter().map(file).collect::<Vec<_>>())
     }
 }
 
-/// Each name and text with its length before it, so that no two sets of files have one digest.
-fn digest(files: &BTreeMap<String, String>) -> String {
+/// Each name and document with its length before it, so that no two sets of files have one digest.
+fn digest(files: &BTreeMap<String, Value>) -> String {
     let mut all = Vec::new();
-    for (path, text) in files {
-        for part in [path, text] {
+    for (path, document) in files {
+        for part in [path, &document.to_string()] {
             all.extend_from_slice(&(part.len() as u64).to_be_bytes());
             all.extend_from_slice(part.as_bytes());
         }

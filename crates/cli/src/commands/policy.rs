@@ -97,7 +97,7 @@ fn metadata(arguments: &CheckArguments) -> Result<Outcome> {
 fn bundle(arguments: &BundleArguments) -> Result<Outcome> {
     let directory = PolicyDirectory::new(&arguments.directory);
     let policy = directory.load()?;
-    let mut bundle = Bundle::new(directory.read()?);
+    let mut bundle = Bundle::new(&directory.read()?)?;
     if arguments.with_keys {
         let http = HttpClient::new(&TlsRoots::public())?;
         let runtime = tokio::runtime::Builder::new_current_thread()

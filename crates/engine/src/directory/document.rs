@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
 use serde_saphyr::{Error, Location, Spanned};
 
-use super::{MAX_SOURCE_BYTES, SourceFile};
+use super::{DocumentFile, MAX_SOURCE_BYTES, SourceFile};
 use crate::diagnostic::{Diagnostic, nearest};
 
 /// `portcullis.yaml`.
@@ -194,6 +194,12 @@ pub(super) fn parse<T: DeserializeOwned>(file: &SourceFile) -> Result<T, Diagnos
     };
     serde_saphyr::from_str_with_options(&file.text, options)
         .map_err(|error| diagnose(&file.path, &error))
+}
+
+/// Reads a document that was turned into JSON.
+pub(super) fn from_json<T: DeserializeOwned>(file: &DocumentFile) -> Result<T, Diagnostic> {
+    T::deserialize(&file.document)
+        .map_err(|error| Diagnostic::new(&file.path, None, error.to_string()))
 }
 
 /// The place of a value, or `None` where the parser does not know it.
