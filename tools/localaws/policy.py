@@ -40,6 +40,19 @@ class Policy:
     def operations(self):
         return yaml.safe_load(self.read())["operations"]
 
+    def scope_table(self):
+        """The same policy as the authorizer's PORTCULLIS_SCOPES takes it: method, path and scopes."""
+        entries = []
+        for operation in self.operations():
+            rules = operation.get("rules", {})
+            scopes = rules.get("scopes", {}).get("any_of", [])
+            if operation.get("public") or rules.keys() - {"scopes"} or "all_of" in rules.get("scopes", {}):
+                raise ValueError(f"{operation['name']}: a scope table has no words for it")
+            for method in operation.get("methods", ["*"]):
+                for path in operation["paths"]:
+                    entries.append(f"{method} {path}" + (f" = {' '.join(scopes)}" if scopes else ""))
+        return "; ".join(entries)
+
     def expected_status(self, method, path, scopes):
         """What the policy says about a request; `scopes` is None for a caller without a valid token."""
         service = yaml.safe_load(self.read())

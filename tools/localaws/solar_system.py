@@ -116,6 +116,18 @@ class SolarSystem:
             "SecretHeaderValue": self.decision_service.credential,
         }
 
+    def oauth_parameters(self, cache_seconds):
+        """Parameters with which the authorizer decides by itself, and API Gateway caches what it says."""
+        return {
+            "ServiceUrl": "",
+            "SecretHeaderValue": "",
+            "Issuer": self.authorization_server.issuer,
+            "Audience": self.authorization_server.resource,
+            "Scopes": self.policy.scope_table(),
+            "HttpResponse": "iam",
+            "CacheTtlSeconds": str(cache_seconds),
+        }
+
     def deploy(self, name, service_url=None, **parameters):
         """Creates the APIs with an authorizer of their own."""
         outputs = deployment.deploy(
