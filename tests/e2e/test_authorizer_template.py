@@ -74,13 +74,21 @@ def test_with_an_arn_the_role_reads_that_secret(system, deploy, layer):
 
 
 CREDENTIAL = {"SecretHeaderValue": "credential"}
+OAUTH = {"Issuer": "https://idp.example.com", "Audience": "api", "Scopes": "GET /planets", "ServiceUrl": ""}
 ARN = {"SecretHeaderValueArn": "arn:aws:ssm:us-east-1:000000000000:parameter/x"}
 
 
 @pytest.mark.parametrize(
     ("parameters", "reason"),
     [
-        pytest.param({}, "SecretHeaderValue or as SecretHeaderValueArn", id="no credential"),
+        pytest.param({}, "Say who decides", id="nobody decides"),
+        pytest.param(CREDENTIAL | OAUTH, "no sideband service", id="two decide"),
+        pytest.param(OAUTH | {"Scopes": ""}, "Issuer needs Audience and Scopes", id="no scopes"),
+        pytest.param(OAUTH | {"Bundle": "file:policy.json"}, "not both", id="issuer and bundle"),
+        pytest.param(CREDENTIAL | {"CacheTtlSeconds": "300"}, "is for one request", id="caching a service's answer"),
+        pytest.param(
+            OAUTH | {"CacheTtlSeconds": "300", "RequireAuthorizationHeader": "false"}, "Caching needs", id="no cache key"
+        ),
         pytest.param(CREDENTIAL | ARN, "not both", id="two credentials"),
         pytest.param(ARN, "needs SecretsExtensionLayerArn", id="ARN without the extension"),
         pytest.param({"SecretHeaderValueArn": "name"}, "SecretHeaderValueArn", id="a name for an ARN"),
