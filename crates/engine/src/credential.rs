@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use portcullis_jose::CryptoProvider;
+use portcullis_jose::{CryptoProvider, base64url_decode};
 use portcullis_model::{ApiRequest, ChallengeScheme, ReasonCode};
 
 /// An access token as it was sent.
@@ -19,10 +19,12 @@ pub(crate) struct SentToken<'request> {
 }
 
 impl SentToken<'_> {
-    /// Whether it has the three parts of a signed JWT (RFC 7515 section 3.1). Any other token is
-    /// opaque to everyone but its issuer.
+    /// Whether it has the three parts of a signed JWT, of which the first is an object (RFC 7515
+    /// section 3.1). Any other token is opaque to everyone but its issuer.
     pub(crate) fn has_jws_form(&self) -> bool {
-        self.text.bytes().filter(|byte| *byte == b'.').count() == 2
+        let mut parts = self.text.split('.');
+        let header = parts.next().and_then(base64url_decode);
+        header.is_some_and(|header| header.first() == Some(&b'{')) && parts.count() == 2
     }
 }
 

@@ -300,8 +300,8 @@ impl<'a> Course<'a> {
         if let Some(known) = self.remembered(&hash) {
             return known;
         }
-        if !sent.has_jws_form()
-            && let Some(issuer) = self.service.introspecting_issuer()
+        if let Some(issuer) = self.service.introspecting_issuer()
+            && !sent.has_jws_form()
         {
             return match self.host.introspection(&issuer.issuer, &hash) {
                 Some(introspection) => Genuine::Introspected(introspection, issuer),

@@ -66,8 +66,8 @@ pub fn compile_documents(files: &[DocumentFile]) -> Result<PolicySet, Diagnostic
     compile_files(
         files,
         |file| &file.path,
-        |file| document::from_json(file),
-        |file| document::from_json(file),
+        document::from_json,
+        document::from_json,
     )
 }
 

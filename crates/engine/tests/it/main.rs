@@ -10,3 +10,4 @@ mod diagnostics;
 mod hostile;
 mod issuer;
 mod precedence;
+mod sender;
