@@ -103,7 +103,7 @@ pub(crate) fn check(
     let mut identity = key.thumbprint().as_bytes().to_vec();
     identity.extend_from_slice(jti.as_bytes());
     Ok(Proof {
-        id: ProofId(crypto.sha256(&identity)),
+        id: ProofId::new(crypto.sha256(&identity)),
         until,
     })
 }

@@ -63,9 +63,15 @@ pub trait Nonces {
 
 /// What identifies a DPoP proof: the digest of its key's thumbprint and its `jti`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ProofId(pub(crate) [u8; 32]);
+pub struct ProofId([u8; 32]);
 
 impl ProofId {
+    /// The proof of that digest.
+    #[must_use]
+    pub const fn new(digest: [u8; 32]) -> Self {
+        Self(digest)
+    }
+
     /// The digest.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {

@@ -119,3 +119,68 @@ impl fmt::Debug for KeyedNonces {
         f.write_str("KeyedNonces(..)")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u64 = 1_800_000_000;
+
+    fn id(number: usize) -> ProofId {
+        let mut digest = [0; 32];
+        digest[..8].copy_from_slice(&number.to_be_bytes());
+        ProofId::new(digest)
+    }
+
+    #[test]
+    fn a_proof_is_first_once_for_as_long_as_it_could_be_accepted() {
+        let store = ProofStore::default();
+        for until in [NOW + 65, NOW + 360] {
+            let proof = id(usize::try_from(until).unwrap());
+            assert_eq!(store.note(proof, until, NOW), ProofUse::First);
+            for now in [NOW, NOW + 64, until] {
+                assert_eq!(store.note(proof, until, now), ProofUse::Repeated, "{now}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_brings_nothing_back() {
+        let store = ProofStore::default();
+        assert_eq!(store.note(id(1), NOW + 65, NOW), ProofUse::First);
+        // An hour later it is forgotten, and the clock goes back to when it was new.
+        assert_eq!(store.note(id(2), NOW + 3665, NOW + 3600), ProofUse::First);
+        assert_eq!(store.note(id(1), NOW + 65, NOW), ProofUse::Repeated);
+    }
+
+    #[test]
+    fn a_full_store_refuses_and_has_room_again_later() {
+        let store = ProofStore::default();
+        for number in 0..MAX_PROOFS {
+            assert_eq!(store.note(id(number), NOW + 65, NOW), ProofUse::First);
+        }
+        assert_eq!(store.note(id(MAX_PROOFS), NOW + 65, NOW), ProofUse::NoRoom);
+        assert_eq!(store.note(id(0), NOW + 65, NOW), ProofUse::Repeated);
+        let later = NOW + 65 + SLOT_SECONDS;
+        assert_eq!(
+            store.note(id(MAX_PROOFS), later + 65, later),
+            ProofUse::First
+        );
+    }
+
+    #[test]
+    fn a_nonce_is_good_for_its_slot_and_the_next() {
+        assert!(KeyedNonces::new(&[7; MIN_NONCE_KEY_BYTES - 1]).is_none());
+        let nonces = KeyedNonces::new(&[7; MIN_NONCE_KEY_BYTES]).unwrap();
+        let start = NOW / NONCE_SECONDS * NONCE_SECONDS;
+        let nonce = nonces.current(start);
+        assert!(nonces.accepts(&nonce, start));
+        assert!(nonces.accepts(&nonce, start + 2 * NONCE_SECONDS - 1));
+        for now in [start - 1, start + 2 * NONCE_SECONDS] {
+            assert!(!nonces.accepts(&nonce, now));
+        }
+        assert!(!nonces.accepts("", start) && !nonces.accepts(&nonce[1..], start));
+        let other = KeyedNonces::new(&[8; MIN_NONCE_KEY_BYTES]).unwrap();
+        assert!(!other.accepts(&nonce, start));
+    }
+}

@@ -85,11 +85,17 @@ impl Issuer {
         for (name, value) in more.as_object().unwrap() {
             claims[name] = value.clone();
         }
+        self.sign("at+jwt", &claims)
+    }
+
+    /// A JWT of that type.
+    #[must_use]
+    pub fn sign(&self, typ: &str, claims: &Value) -> String {
         let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
         let input = format!(
             "{}.{}",
-            part(&json!({ "alg": "RS256", "typ": "at+jwt", "kid": "k1" })),
-            part(&claims)
+            part(&json!({ "alg": "RS256", "typ": typ, "kid": "k1" })),
+            part(claims)
         );
         let mut signature = vec![0; self.key.public_modulus_len()];
         let random = SystemRandom::new();

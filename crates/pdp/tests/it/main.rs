@@ -17,6 +17,7 @@ mod fake_web;
 mod freshness;
 mod hostile_service;
 mod http_client;
+mod introspection;
 mod jwt_tool;
 mod jwt_tool_members;
 mod key_endpoints;
