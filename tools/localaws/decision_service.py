@@ -8,11 +8,12 @@ from .processes import ComponentFailure, Process, free_port, plain_environment
 
 
 class DecisionService:
-    def __init__(self, policy, directory):
+    def __init__(self, policy, directory, **environment):
         if not paths.PORTCULLIS.exists():
             raise ComponentFailure("decision service", f"{paths.PORTCULLIS} is missing: run `make build` first")
         self.policy = policy
         self.directory = directory
+        self.environment = environment
         self.credential = secrets.token_urlsafe(24)
         self.endpoint = Endpoint(free_port())
         self.start()
@@ -27,7 +28,7 @@ class DecisionService:
             "decision service",
             [paths.PORTCULLIS, "serve", "--policy", self.policy, "--listen", f"127.0.0.1:{self.endpoint.port}"],
             self.directory,
-            plain_environment(PORTCULLIS_GATEWAY_CREDENTIALS=self.credential),
+            plain_environment(PORTCULLIS_GATEWAY_CREDENTIALS=self.credential, **self.environment),
         )
         self.process.wait_until(self._is_ready, seconds=20)
 
