@@ -11,7 +11,7 @@ use portcullis_aws::{
     PolicyCache, answer, answer_for_cache,
 };
 use portcullis_engine::screen;
-use portcullis_model::{ApiRequest, Decision, Deny, Outcome, Reason, ReasonCode};
+use portcullis_model::{ApiRequest, Decision, Deny, Outcome, Reason, ReasonCode, Reuse};
 use portcullis_pdp::clock::Clock;
 use portcullis_pdp::http::HttpClient;
 use portcullis_pdp::local::{LocalDecisionPoint, LocalSettings, Secrets};
@@ -40,6 +40,8 @@ struct Answering {
     http_response: HttpV2Form,
     on_unavailable: OnUnavailable,
     timeout: Duration,
+    /// Whether API Gateway caches answers.
+    cached: bool,
 }
 
 /// Who decides.
@@ -91,6 +93,7 @@ impl Authorizer {
                 http_response: settings.http_response,
                 on_unavailable: settings.on_unavailable,
                 timeout,
+                cached: !settings.cache_ttl.is_zero(),
             },
             decides,
             clock,
@@ -157,6 +160,14 @@ impl Authorizer {
             }
             Err(error) => return Err(Failure::Unavailable(error)),
         };
+        // API Gateway would let others through with the same answer: without the proof that came with
+        // this request, or when the authentication has grown old.
+        let depends_on_more = decision.reuse == Reuse::ThisRequest
+            && decision.is_permit()
+            && decision.reason.code != ReasonCode::Public;
+        if self.settings.cached && depends_on_more {
+            return Err(Failure::Cached);
+        }
         let form = self.settings.http_response;
         let answer = match &self.decides {
             Decides::Sideband(_) => answer(event, &decision, form)?,
@@ -239,6 +250,11 @@ pub enum Failure {
     /// No decision could be had.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
+    /// The decision is for one request, and API Gateway would use it for others.
+    #[error(
+        "the permit depends on more than the token (it is bound to a key or a certificate, an operation asks for max_age, or the policy does not name the API under aws), and PORTCULLIS_CACHE_TTL says that API Gateway caches answers: set the authorizer's TTL and PORTCULLIS_CACHE_TTL to 0"
+    )]
+    Cached,
     /// The decision cannot be put into words that API Gateway accepts.
     #[error(transparent)]
     Answer(#[from] AnswerError),
@@ -250,6 +266,7 @@ impl From<Failure> for Diagnostic {
             Failure::Start(_) => "Portcullis.Start",
             Failure::Event(_) => "Portcullis.Event",
             Failure::Unavailable(_) => "Portcullis.Unavailable",
+            Failure::Cached => "Portcullis.Cached",
             Failure::Answer(_) => "Portcullis.Answer",
         };
         Self {

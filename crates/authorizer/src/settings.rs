@@ -17,6 +17,8 @@ use crate::local_policy::{self, LocalPolicy};
 /// The shortest and longest `PORTCULLIS_TIMEOUT`. API Gateway waits 10 s for an authorizer of an
 /// HTTP API and never longer than 29 s.
 const TIMEOUT_BOUNDS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(29));
+/// The longest time for which API Gateway keeps an answer.
+const LONGEST_CACHE_TTL: Duration = Duration::from_hours(1);
 /// Longest name of a header that carries a credential.
 const MAX_HEADER_NAME_BYTES: usize = 64;
 /// Headers that the call has already.
@@ -41,6 +43,8 @@ pub struct Settings {
     pub decision_point: DecisionPointSettings,
     /// The whole budget for one decision.
     pub timeout: Duration,
+    /// For how long API Gateway keeps answers.
+    pub cache_ttl: Duration,
     /// The certificate authorities that are trusted.
     pub roots: TlsRoots,
     /// How events become requests.
@@ -114,6 +118,7 @@ impl Settings {
         Ok(Self {
             decision_point,
             timeout: reader.timeout()?,
+            cache_ttl: reader.cache_ttl()?,
             roots: reader.roots()?,
             event: EventOptions {
                 strip_stage: reader.flag("PORTCULLIS_STRIP_STAGE")?,
@@ -310,6 +315,16 @@ impl Reader<'_> {
         duration(text).filter(in_bounds).ok_or_else(|| {
             InvalidSetting::new(name, text, "a time from 50ms to 29s, such as 2s or 500ms")
         })
+    }
+
+    fn cache_ttl(&self) -> Result<Duration, InvalidSetting> {
+        let name = "PORTCULLIS_CACHE_TTL";
+        let Some(text) = self.0.value(name) else {
+            return Ok(Duration::ZERO);
+        };
+        duration(text)
+            .filter(|ttl| *ttl <= LONGEST_CACHE_TTL)
+            .ok_or_else(|| InvalidSetting::new(name, text, "a time from 0s to 3600s"))
     }
 
     fn roots(&self) -> Result<TlsRoots, InvalidSetting> {

@@ -86,6 +86,11 @@ fn bad_settings_are_named() {
         ),
         ("PORTCULLIS_LEEWAY", "5", "expected a time from 0s to 300s"),
         ("PORTCULLIS_PATHS", "all", "expected plain or any"),
+        (
+            "PORTCULLIS_CACHE_TTL",
+            "3601s",
+            "expected a time from 0s to 3600s",
+        ),
         ("PORTCULLIS_JWKS", "/no/such", "expected file:"),
         (
             "PORTCULLIS_JWKS",
@@ -279,4 +284,35 @@ fn a_bundle_in_the_zip_decides_without_a_request() {
         error.contains("bundle the policy directory again"),
         "{error}"
     );
+}
+
+#[test]
+fn a_permit_that_depends_on_more_than_the_token_is_not_given_to_a_cache() {
+    let issuer = Issuer::start();
+    let certificate = rcgen::generate_simple_self_signed(["client".to_owned()]).unwrap();
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, certificate.cert.der());
+    let cnf = json!({ "x5t#S256": base64_url(digest.as_ref()) });
+    let more = json!({ "scope": "silver", "cnf": cnf });
+    let token = issuer.token_with("api", &more, SystemClock.unix_now());
+    let mut bound: Value = serde_json::from_str(&event("/planets", Some(&token))).unwrap();
+    bound["requestContext"]["identity"]["clientCert"] =
+        json!({ "clientCertPem": certificate.cert.pem() });
+    let mut careless = function(&issuer, &[]);
+    let answer = careless.invoke(&bound.to_string()).outcome;
+    assert!(allows(&answer));
+    assert!(answer.unwrap().contains("\"cache\":\"off\""));
+    let mut cached = function(&issuer, &[("PORTCULLIS_CACHE_TTL", "300s")]);
+    let outcome = cached.invoke(&bound.to_string()).outcome;
+    assert!(
+        outcome
+            .as_ref()
+            .is_err_and(|error| error.contains("Portcullis.Cached")),
+        "{outcome:?}"
+    );
+    // What is right for every request is answered as ever, and so is what is open to everyone.
+    let plain = issuer.token("api", "silver", SystemClock.unix_now());
+    for path in ["/planets", "/health"] {
+        assert!(allows(&cached.invoke(&event(path, Some(&plain))).outcome));
+        assert!(path == "/planets" || allows(&cached.invoke(&event(path, Some(&token))).outcome));
+    }
 }
