@@ -55,6 +55,7 @@ fn a_token_is_accepted_at_its_time() {
       holds   form
       holds   signature
       holds   claims
+      holds   sender
     ");
 }
 
@@ -68,6 +69,7 @@ fn every_check_that_fails_is_named_with_its_section() {
     insta::assert_snapshot!(output, @r#"
     The token is refused.
       holds   form
+      holds   sender
       FAILED  signature: no key of the issuer has the token's "kid": the issuer does not publish the key (RFC 7515 section 4.1.4)
       FAILED  claims: the token is not an access token (RFC 9068 section 2.1)
       FAILED  claims: the token comes from another issuer (RFC 9068 section 4)
