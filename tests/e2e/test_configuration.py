@@ -28,6 +28,7 @@ def test_the_template_sets_every_variable(system, apis):
         "MAX_RETRIES": "1",
         "IS_DEBUG_ENABLED": "false",
         "PORTCULLIS_TIMEOUT": "2s",
+        "PORTCULLIS_CACHE_TTL": "0s",
         "PORTCULLIS_STRIP_STAGE": "true",
         "PORTCULLIS_BASE_URL": "https://solar-system.example",
         "PORTCULLIS_ON_UNAVAILABLE": "error",
