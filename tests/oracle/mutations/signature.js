@@ -22,8 +22,9 @@ export function spoilSignature({
   };
   for (const alg of ALGORITHMS) {
     const key = keys[alg];
+    const token = withoutLeadingZero({ keys, header, claims, signText }, alg);
     for (const [name, change] of Object.entries(changes)) {
-      add('signature', `${alg}: ${name}`, withBytes(valid(key), change));
+      add('signature', `${alg}: ${name}`, withBytes(token, change));
     }
     for (const [name, text] of Object.entries({
       'other claims': `${encode(header({}, key))}.${encode(claims({ sub: 'x' }))}`,
@@ -79,6 +80,19 @@ export function spoilSignature({
       add('HMAC', `called ${alg}: ${name}`, `${text}.${encode(hmac(secret, text))}`);
     }
   }
+}
+
+/**
+ * A valid token whose signature begins with another byte than zero. RFC 8017 section 8.1.2 has a signature as long
+ * as the modulus; Node.js takes one from which a leading zero is missing, so it would be luck what 'first byte
+ * missing' stands for.
+ */
+function withoutLeadingZero({ keys, header, claims, signText }, alg) {
+  for (let count = 0; count < 100; count += 1) {
+    const token = signText(header({}, keys[alg]), claims({ jti: `token ${count}` }), keys[alg]);
+    if (Buffer.from(token.split('.')[2], 'base64url')[0] !== 0) return token;
+  }
+  throw new Error('every signature begins with zero');
 }
 
 const ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
