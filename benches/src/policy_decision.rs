@@ -228,7 +228,7 @@ fn policy(prefix: &str) -> Result<PolicySet> {
         path: "services/benchmark.yaml".to_owned(),
         text,
     };
-    let policy = compile(&[file]).map_err(|problems| anyhow::anyhow!("{problems}"))?;
+    let policy = compile(&[file], &[]).map_err(|problems| anyhow::anyhow!("{problems}"))?;
     let operations = policy.services().iter().map(|s| s.operations().len());
     ensure!(
         operations.sum::<usize>() == 1000,

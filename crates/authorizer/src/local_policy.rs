@@ -82,7 +82,7 @@ pub(crate) fn from_bundle(environment: &Environment) -> Result<LocalPolicy, Inva
     };
     let text = read_file(name, place)?;
     let bundle = Bundle::from_json(text.as_bytes()).map_err(|error| wrong(&error))?;
-    let policy = bundle.compile().map_err(|error| wrong(&error))?;
+    let policy = bundle.compile(&[]).map_err(|error| wrong(&error))?;
     let mut keys = Vec::new();
     for (issuer, set) in bundle_keys(&bundle) {
         let issuer = IssuerUrl::parse(issuer).map_err(|error| wrong(&error))?;

@@ -36,6 +36,9 @@ enum Command {
     Token(token::Command),
     /// Make one decision and show how it came about.
     Decide(decide::Arguments),
+    /// Compile policies from standard input and say nothing: how the decision service tries them out.
+    #[command(hide = true)]
+    CompileWorker,
 }
 
 fn main() -> ExitCode {
@@ -44,6 +47,9 @@ fn main() -> ExitCode {
         Command::Policy(command) => policy::run(&command),
         Command::Token(command) => token::run(&command),
         Command::Decide(arguments) => decide::run(&arguments),
+        Command::CompileWorker => portcullis_policies::work()
+            .map(|()| Outcome::Yes)
+            .map_err(Into::into),
     };
     match outcome {
         Ok(Outcome::Yes) => ExitCode::SUCCESS,

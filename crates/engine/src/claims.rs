@@ -12,8 +12,7 @@ use crate::profile::Profile;
 pub struct AccessToken<'token> {
     claims: &'token Map<String, Value>,
     scope_claims: &'static [&'static str],
-    groups_claim: &'static str,
-    leeway: u64,
+    issuer: &'token TokenIssuer,
     now: u64,
 }
 
@@ -24,7 +23,7 @@ impl<'token> AccessToken<'token> {
     pub(crate) fn check(
         claims: &'token Map<String, Value>,
         typ: Option<&str>,
-        issuer: &TokenIssuer,
+        issuer: &'token TokenIssuer,
         now: u64,
     ) -> Result<Self, InvalidClaims> {
         let subject = Subject {
@@ -41,7 +40,7 @@ impl<'token> AccessToken<'token> {
     /// active (RFC 7662 section 4): as the claims of a JWT, but for what only a JWT has.
     pub(crate) fn check_introspected(
         claims: &'token Map<String, Value>,
-        issuer: &TokenIssuer,
+        issuer: &'token TokenIssuer,
         now: u64,
     ) -> Result<Self, InvalidClaims> {
         let subject = Subject {
@@ -72,14 +71,13 @@ impl<'token> AccessToken<'token> {
     pub(crate) fn of(
         claims: &'token Map<String, Value>,
         scope_claims: &'static [&'static str],
-        issuer: &TokenIssuer,
+        issuer: &'token TokenIssuer,
         now: u64,
     ) -> Self {
         Self {
             claims,
             scope_claims,
-            groups_claim: issuer.profile.groups_claim(),
-            leeway: issuer.leeway,
+            issuer,
             now,
         }
     }
@@ -124,8 +122,44 @@ impl<'token> AccessToken<'token> {
     /// Whether the subject is in that group.
     #[must_use]
     pub fn in_group(&self, wanted: &str) -> bool {
-        let groups = self.claims.get(self.groups_claim).and_then(Value::as_array);
+        let groups = self.groups().and_then(Value::as_array);
         groups.is_some_and(|groups| groups.iter().any(|group| group == wanted))
+    }
+
+    /// Whether the subject holds that permission.
+    #[must_use]
+    pub fn has_permission(&self, wanted: &str) -> bool {
+        let held = self.permissions().and_then(Value::as_array);
+        held.is_some_and(|held| held.iter().any(|permission| permission == wanted))
+    }
+
+    /// Every claim.
+    pub(crate) const fn claims(&self) -> &'token Map<String, Value> {
+        self.claims
+    }
+
+    /// The scopes, in the order of the token.
+    pub(crate) fn scopes(&self) -> Vec<&'token str> {
+        match self.scope_claim() {
+            Some(Value::String(scopes)) => {
+                scopes.split(' ').filter(|one| !one.is_empty()).collect()
+            }
+            Some(Value::Array(scopes)) => scopes.iter().filter_map(Value::as_str).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The claim that holds the groups: its name and its value.
+    pub(crate) fn groups(&self) -> Option<&'token Value> {
+        groups_claim(self.claims, self.issuer).1
+    }
+
+    /// The claim that holds the permissions.
+    pub(crate) fn permissions(&self) -> Option<&'token Value> {
+        match &self.issuer.permissions {
+            Some(path) => path.find(self.claims),
+            None => self.claims.get(PERMISSIONS_CLAIM),
+        }
     }
 
     /// The authentication context class, where the token names one (RFC 9068 section 2.2.1).
@@ -144,7 +178,7 @@ impl<'token> AccessToken<'token> {
             clippy::cast_sign_loss,
             reason = "the age is checked not to be negative, and a cast of a float saturates"
         )]
-        (age >= -seconds(self.leeway)).then(|| age.max(0.0).ceil() as u64)
+        (age >= -seconds(self.issuer.leeway)).then(|| age.max(0.0).ceil() as u64)
     }
 
     /// Whether it is bound to a key or a certificate, and so not worth anything by itself.
@@ -159,7 +193,7 @@ impl<'token> AccessToken<'token> {
 
     /// How far the clocks of its issuer and of whoever decides may differ, in seconds.
     pub(crate) const fn leeway(&self) -> u64 {
-        self.leeway
+        self.issuer.leeway
     }
 
     /// What the token is bound to; every check of its form has passed.
@@ -167,7 +201,8 @@ impl<'token> AccessToken<'token> {
         Confirmation::of(self.claims).unwrap_or_default()
     }
 
-    fn scope_claim(&self) -> Option<&'token Value> {
+    /// The claim that holds the scopes.
+    pub(crate) fn scope_claim(&self) -> Option<&'token Value> {
         scope_claim(self.claims, self.scope_claims)
     }
 }
@@ -327,12 +362,27 @@ fn check_lists(subject: &Subject<'_>, scope_claims: &[&str]) -> Checked {
             });
         }
     }
-    let name = subject.issuer.profile.groups_claim();
-    match subject.claims.get(name) {
+    let (name, groups) = groups_claim(subject.claims, subject.issuer);
+    match groups {
         None => Ok(()),
         Some(Value::Array(groups)) if groups.iter().all(Value::is_string) => Ok(()),
         Some(_) => Err(InvalidClaims::NotAList { name }),
     }
+}
+
+/// Where permissions are if nothing else is set: the name that Auth0 uses.
+const PERMISSIONS_CLAIM: &str = "permissions";
+
+/// The name of the claim that holds the groups, and its value.
+fn groups_claim<'claims>(
+    claims: &'claims Map<String, Value>,
+    issuer: &TokenIssuer,
+) -> (&'static str, Option<&'claims Value>) {
+    if let Some(path) = &issuer.groups {
+        return ("groups", path.find(claims));
+    }
+    let name = issuer.profile.groups_claim();
+    (name, claims.get(name))
 }
 
 /// A token that is bound to something which nobody here can check is worth nothing (RFC 7800

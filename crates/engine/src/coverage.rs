@@ -5,7 +5,7 @@ use std::sync::Arc;
 use portcullis_model::{ApiRequest, Coverage};
 
 use crate::claims::AccessToken;
-use crate::policy_set::{ApiService, Guard, PolicySet, Unmatched};
+use crate::policy_set::{ApiService, Guard, PolicySet, Requirement, Step, Unmatched};
 
 /// The longest time, in seconds, for which API Gateway keeps the answer of an authorizer (API
 /// Gateway REST API reference, `CreateAuthorizer`). What can change in that time is no part of a
@@ -22,25 +22,39 @@ impl ApiService {
         }
         let guards = self.ranked.iter().map(|number| {
             let operation = self.operations.get(*number)?;
-            let Guard::Token(rules) = &operation.guard else {
+            let Guard::Token(steps) = &operation.guard else {
                 return Some(true);
             };
-            let Some(token) = token else {
-                return Some(false);
-            };
-            let holds = rules.iter().all(|rule| rule.check(token).is_ok());
-            let changes = rules
-                .iter()
-                .any(|rule| rule.may_change_within(token, LONGEST_CACHE_SECONDS));
-            (!(holds && changes)).then_some(holds)
+            token.map_or(Some(false), |token| outlook(steps, token))
         });
+        let otherwise = match token {
+            Some(token) if self.unmatched == Unmatched::Token => outlook(&self.steps, token)?,
+            _ => false,
+        };
         Some(Coverage {
             routes: Arc::clone(&self.routes),
             permitted: guards.collect::<Option<_>>()?,
-            otherwise: token.is_some() && self.unmatched == Unmatched::Token,
+            otherwise,
             plain_paths: self.plain_paths,
         })
     }
+}
+
+/// Whether the steps let the token through as long as an answer may be kept; `None` where that depends
+/// on more than the token. A custom policy may look at anything.
+fn outlook(steps: &[Step], token: &AccessToken<'_>) -> Option<bool> {
+    if steps
+        .iter()
+        .filter_map(Step::rule)
+        .any(|rule| rule.check(token).is_err())
+    {
+        return Some(false);
+    }
+    let lasts = steps.iter().all(|step| match &step.requirement {
+        Requirement::Rule(rule) => !rule.may_change_within(token, LONGEST_CACHE_SECONDS),
+        Requirement::Policy(_) => false,
+    });
+    lasts.then_some(true)
 }
 
 impl PolicySet {

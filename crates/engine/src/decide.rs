@@ -8,7 +8,7 @@ use std::sync::Arc;
 use portcullis_jose::{CompactJws, VerifyError};
 use portcullis_model::{
     ApiRequest, Challenge, ChallengeError, ChallengeScheme, Check, CheckOutcome, Decision, Deny,
-    Reason, ReasonCode, Reuse, Trace,
+    Level, Reason, ReasonCode, Reuse, Trace,
 };
 
 use crate::claims::{AccessToken, InvalidClaims};
@@ -16,7 +16,10 @@ use crate::credential::{self, SentToken, TokenHash};
 use crate::dpop::InvalidProof;
 use crate::host::{Host, Introspection, VerifiedToken};
 use crate::issuer::IssuerUrl;
-use crate::policy_set::{ApiService, Guard, PolicySet, TokenIssuer, Unmatched};
+use crate::policy::{PolicyFailure, PolicyInput, Verdict};
+use crate::policy_set::{
+    ApiService, BoundPolicy, Guard, Operation, PolicySet, Requirement, Step, TokenIssuer, Unmatched,
+};
 use crate::rules::{Refusal, Rule};
 use crate::screen::{refuse, screen};
 use crate::sender::{self, NotTheSender};
@@ -129,6 +132,8 @@ impl PolicySet {
             breadth == Breadth::Credential && self.covers_api(service, request, relative);
         let mut course = Course {
             service,
+            operation,
+            relative,
             request,
             host,
             now,
@@ -138,10 +143,11 @@ impl PolicySet {
         };
         course.trace.service = Some(Arc::clone(&service.name));
         course.trace.operation = operation.map(|operation| Arc::clone(&operation.name));
+        course.trace.revision = self.revision().cloned();
         match operation.map(|operation| &operation.guard) {
             Some(Guard::Public) => Progress::Decided(course.public()),
-            Some(Guard::Token(rules)) => course.with_token(Some(rules)),
-            None => course.with_token(None),
+            Some(Guard::Token(steps)) => course.with_token(steps),
+            None => course.with_token(&service.steps),
         }
     }
 }
@@ -154,11 +160,12 @@ fn is_plain(path: &str) -> bool {
 
 /// The scheme of the challenge to a client that has sent nothing yet.
 fn wanted_scheme(guard: Option<&Guard>) -> ChallengeScheme {
-    let Some(Guard::Token(rules)) = guard else {
+    let Some(Guard::Token(steps)) = guard else {
         return ChallengeScheme::Bearer;
     };
-    rules
+    steps
         .iter()
+        .filter_map(Step::rule)
         .map(|rule| match rule {
             Rule::SenderConstraint(rule) => rule.scheme(),
             _ => ChallengeScheme::Bearer,
@@ -177,6 +184,9 @@ fn no_service() -> Decision {
 /// A decision under way in one service.
 struct Course<'a> {
     service: &'a ApiService,
+    operation: Option<&'a Operation>,
+    /// The decoded path below the base URL.
+    relative: &'a str,
     request: &'a ApiRequest,
     host: &'a dyn Host,
     now: u64,
@@ -245,8 +255,8 @@ impl<'a> Course<'a> {
         coverage.map_or(Reuse::ThisRequest, Reuse::SameCredential)
     }
 
-    /// Asks for a valid token, then for every rule; without rules no operation was found.
-    fn with_token(mut self, rules: Option<&[Rule]>) -> Progress {
+    /// Asks for a valid token, then for every step.
+    fn with_token(mut self, steps: &[Step]) -> Progress {
         let sent = match credential::token(self.request) {
             Ok(Some(sent)) => sent,
             Ok(None) => return Progress::Decided(self.missing_token()),
@@ -267,7 +277,7 @@ impl<'a> Course<'a> {
                 Progress::Decided(match checked {
                     Ok(token) => {
                         self.passed("token", "signature and claims hold");
-                        self.judge(&token, &sent, &hash, rules)
+                        self.judge(&token, &sent, &hash, steps)
                     }
                     Err(error) => self.invalid_token(error.code(), error.to_string()),
                 })
@@ -286,7 +296,7 @@ impl<'a> Course<'a> {
                                 "token",
                                 "the issuer says that it is active, and its claims hold",
                             );
-                            self.judge(&token, &sent, &hash, rules)
+                            self.judge(&token, &sent, &hash, steps)
                         }
                         Err(error) => self.invalid_token(error.code(), error.to_string()),
                     },
@@ -389,7 +399,7 @@ impl<'a> Course<'a> {
         token: &AccessToken<'_>,
         sent: &SentToken<'_>,
         hash: &TokenHash,
-        rules: Option<&[Rule]>,
+        steps: &[Step],
     ) -> Decision {
         if let Err(error) = sender::check(token, sent, hash, self.request, self.host) {
             return self.not_the_sender(error);
@@ -406,39 +416,127 @@ impl<'a> Course<'a> {
             None
         };
         let reuse = coverage.map_or(Reuse::ThisRequest, Reuse::SameCredential);
-        let mut decision = self.apply(token, rules);
+        let mut decision = self.apply(token, steps);
         decision.reuse = reuse;
         decision.principal = token.subject().map(str::to_owned);
         decision
     }
 
-    fn apply(mut self, token: &AccessToken<'_>, rules: Option<&[Rule]>) -> Decision {
-        let subject = token.subject();
-        let Some(rules) = rules else {
-            return match self.service.unmatched {
-                Unmatched::Token => {
-                    let message =
-                        "no operation covers the request; the service lets any valid token through";
-                    self.permit(ReasonCode::TokenOnly, message, subject)
+    fn apply(mut self, token: &AccessToken<'_>, steps: &[Step]) -> Decision {
+        if self.operation.is_none() && self.service.unmatched == Unmatched::Deny {
+            self.trace.nearest_miss = self.service.nearest_operation(self.request, self.relative);
+            let message = "no operation covers the request";
+            return self.deny(Deny::status(403), ReasonCode::NoOperation, message);
+        }
+        let parameters = self.parameters();
+        let certificate = self.request.client_certificate.as_ref();
+        // Built only if some policy looks at it.
+        let input = std::cell::OnceCell::new();
+        let mut context = serde_json::Map::new();
+        for step in steps {
+            let refused = match &step.requirement {
+                Requirement::Rule(rule) => self.rule(step.level, rule, token),
+                Requirement::Policy(policy) => {
+                    let input = input.get_or_init(|| {
+                        PolicyInput::new(
+                            token,
+                            self.request,
+                            &self.service.name,
+                            self.operation.map(|operation| &*operation.name),
+                            self.relative,
+                            &parameters,
+                            certificate.and_then(|one| sender::thumbprint(one, self.host)),
+                        )
+                    });
+                    self.policy(step.level, policy, input)
+                        .map(|output| context.extend(output))
                 }
-                Unmatched::Deny => self.deny(
-                    Deny::status(403),
-                    ReasonCode::NoOperation,
-                    "no operation covers the request",
-                ),
             };
-        };
-        for rule in rules {
-            match rule.check(token) {
-                Ok(()) => self.passed(rule.name(), "holds"),
-                Err(refusal) => return self.refused(rule.name(), *refusal),
+            if let Err(refusal) = refused {
+                return self.refused(*refusal);
             }
         }
-        self.permit(
-            ReasonCode::Permitted,
-            "the token satisfies every rule of the operation",
-            subject,
-        )
+        let (code, message) = if self.operation.is_some() {
+            (
+                ReasonCode::Permitted,
+                "the token satisfies every rule of the operation",
+            )
+        } else {
+            (
+                ReasonCode::TokenOnly,
+                "no operation covers the request; the service lets any valid token through",
+            )
+        };
+        let mut decision = self.permit(code, message, token.subject());
+        decision.context = context;
+        decision
+    }
+
+    fn rule(
+        &mut self,
+        level: Level,
+        rule: &Rule,
+        token: &AccessToken<'_>,
+    ) -> Result<(), Box<Refusal>> {
+        let outcome = rule.check(token);
+        self.trace.checks.push(Check {
+            name: rule.name(),
+            level,
+            outcome: CheckOutcome::of(outcome.is_ok()),
+            detail: match &outcome {
+                Ok(()) => "holds".into(),
+                Err(refusal) => refusal.message.clone(),
+            },
+            attributes: rule.attributes(token),
+        });
+        outcome
+    }
+
+    /// Asks a custom policy; what it says beside its answer is for the backend.
+    fn policy(
+        &mut self,
+        level: Level,
+        bound: &BoundPolicy,
+        input: &PolicyInput<'_>,
+    ) -> Result<serde_json::Map<String, serde_json::Value>, Box<Refusal>> {
+        let answer = bound.policy.evaluate(input);
+        let (permit, detail, attributes) = match &answer {
+            Ok(verdict) => (
+                verdict.permit,
+                verdict.detail.clone(),
+                verdict.attributes.clone(),
+            ),
+            Err(failure) => (false, failure.to_string().into(), Vec::new()),
+        };
+        let file = &bound.file;
+        self.trace.checks.push(Check {
+            name: "policy",
+            level,
+            outcome: CheckOutcome::of(permit),
+            detail: format!("{file}: {detail}").into(),
+            attributes,
+        });
+        match answer {
+            Ok(verdict) if verdict.permit => Ok(verdict.output),
+            Ok(verdict) => {
+                self.trace.nearest_miss.clone_from(&verdict.nearest_miss);
+                Err(Box::new(denied_by(file, &verdict)))
+            }
+            Err(failure) => Err(Box::new(failed(file, &failure))),
+        }
+    }
+
+    /// The path parameters of the operation's pattern that covers the request.
+    fn parameters(&self) -> Vec<(&'a str, &'a str)> {
+        let relative = self.relative;
+        self.operation
+            .and_then(|operation| {
+                operation
+                    .paths
+                    .iter()
+                    .find_map(|path| path.captures(relative))
+            })
+            .unwrap_or_default()
     }
 
     fn permit(self, code: ReasonCode, message: &'static str, subject: Option<&str>) -> Decision {
@@ -455,11 +553,7 @@ impl<'a> Course<'a> {
     }
 
     fn passed(&mut self, name: &'static str, detail: &'static str) {
-        self.trace.checks.push(Check {
-            name,
-            outcome: CheckOutcome::Passed,
-            detail: detail.into(),
-        });
+        self.note(name, CheckOutcome::Passed, detail.into());
     }
 
     /// What every challenge of the service says.
@@ -562,14 +656,13 @@ impl<'a> Course<'a> {
         }
     }
 
-    fn refused(mut self, rule: &'static str, refusal: Refusal) -> Decision {
+    fn refused(mut self, refusal: Refusal) -> Decision {
         let Refusal {
             status,
             code,
             message,
             challenge,
         } = refusal;
-        self.failed(rule, message.clone());
         let deny = match challenge {
             Some(challenge) => {
                 if challenge.scheme == ChallengeScheme::Dpop {
@@ -594,10 +687,49 @@ impl<'a> Course<'a> {
     }
 
     fn failed(&mut self, name: &'static str, detail: Cow<'static, str>) {
+        self.note(name, CheckOutcome::Failed, detail);
+    }
+
+    /// A step that is asked of every request.
+    fn note(&mut self, name: &'static str, outcome: CheckOutcome, detail: Cow<'static, str>) {
         self.trace.checks.push(Check {
             name,
-            outcome: CheckOutcome::Failed,
+            level: Level::Request,
+            outcome,
             detail,
+            attributes: Vec::new(),
         });
+    }
+}
+
+/// A deny by a custom policy: 403, or 401 with a challenge where it says how the user may authenticate
+/// to get through (RFC 9470 section 3).
+fn denied_by(file: &str, verdict: &Verdict) -> Refusal {
+    if verdict.recovery.is_empty() {
+        return Refusal {
+            status: 403,
+            code: ReasonCode::DeniedByPolicy,
+            message: format!("the policy {file} denied").into(),
+            challenge: None,
+        };
+    }
+    Refusal {
+        status: 401,
+        code: ReasonCode::InsufficientUserAuthentication,
+        message: "A different authentication level is required".into(),
+        challenge: Some(Challenge {
+            error: Some(ChallengeError::InsufficientUserAuthentication),
+            acr_values: Some(verdict.recovery.join(" ")),
+            ..Challenge::default()
+        }),
+    }
+}
+
+fn failed(file: &str, failure: &PolicyFailure) -> Refusal {
+    Refusal {
+        status: 403,
+        code: failure.code(),
+        message: format!("the policy {file} gave no answer: {failure}").into(),
+        challenge: None,
     }
 }

@@ -16,7 +16,9 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
-    pub(crate) fn new(file: &str, place: Option<(u64, u64)>, message: impl Into<String>) -> Self {
+    /// A problem in a file, at a line and column where they are known.
+    #[must_use]
+    pub fn new(file: &str, place: Option<(u64, u64)>, message: impl Into<String>) -> Self {
         Self {
             file: file.to_owned(),
             place,
@@ -25,7 +27,9 @@ impl Diagnostic {
         }
     }
 
-    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+    /// The same with what to do about it.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }

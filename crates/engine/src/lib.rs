@@ -5,6 +5,7 @@
 //! So the same code decides in the decision service, in a Lambda function, in WebAssembly and in
 //! a test.
 
+mod claim_path;
 mod claims;
 mod coverage;
 mod credential;
@@ -16,13 +17,16 @@ mod host;
 mod issuer;
 mod matching;
 mod metadata;
+mod policy;
 mod policy_set;
 mod profile;
+mod rehearsal;
 mod rules;
 mod scope_table;
 mod screen;
 mod sender;
 
+pub use claim_path::{ClaimPath, InvalidClaimPath};
 pub use claims::{AccessToken, InvalidClaims};
 pub use credential::TokenHash;
 pub use decide::{OpaqueToken, Progress};
@@ -34,11 +38,16 @@ pub use dpop::{InvalidProof, MAX_PROOF_AGE};
 pub use host::{Host, Introspection, KeySource, Nonces, ProofId, ProofUse, VerifiedToken};
 pub use issuer::{InvalidIssuer, IssuerUrl};
 pub use metadata::{ResourceMetadata, resource_metadata};
+pub use policy::{
+    ClaimType, CustomPolicy, MAX_POLICY_BYTES, MAX_POLICY_NESTING, OperationOutline, Place,
+    PolicyFailure, PolicyFile, PolicyInput, PolicyLanguage, ServiceOutline, Verdict, World,
+};
 pub use policy_set::{
     ApiService, ClientAuthenticationMethod, IntrospectionPolicy, Operation, PolicySet, TokenIssuer,
     Unmatched,
 };
 pub use profile::Profile;
+pub use rehearsal::Rehearsal;
 pub use scope_table::{InvalidScopeTable, compile_scope_table};
 pub use screen::screen;
 pub use sender::{SenderFinding, sender_finding};

@@ -180,6 +180,42 @@ impl OperationIndex {
     }
 }
 
+impl ApiService {
+    /// For a path below the base URL that no operation covers: the one that comes nearest to it, and
+    /// what was lacking.
+    pub(crate) fn nearest_operation(&self, request: &ApiRequest, path: &str) -> Option<String> {
+        let method = &request.method;
+        let by_method = self
+            .operations()
+            .iter()
+            .find(|operation| operation.paths.iter().any(|pattern| pattern.matches(path)));
+        if let Some(operation) = by_method {
+            let methods: Vec<_> = operation.methods.iter().map(Method::as_str).collect();
+            return Some(format!(
+                "operation \"{}\" covers the path with {}, not with {method}",
+                operation.name,
+                methods.join(", ")
+            ));
+        }
+        // A slash at the end is a path of its own, and easily forgotten.
+        let other = match path.strip_suffix('/') {
+            Some(shorter) => shorter.to_owned(),
+            None => format!("{path}/"),
+        };
+        let by_slash = self.index.find(method, &other)?;
+        let operation = self.operations().get(by_slash)?;
+        let what = if path.ends_with('/') {
+            "without"
+        } else {
+            "with"
+        };
+        Some(format!(
+            "operation \"{}\" covers the path {what} a slash at its end",
+            operation.name
+        ))
+    }
+}
+
 impl Branch {
     /// The first in rank that covers the path with these segments. Goes no deeper than the longest
     /// pattern, however long the path is.

@@ -5,7 +5,7 @@ use portcullis_model::BaseUrl;
 use serde::Serialize;
 
 use crate::decide::DPOP_ALGORITHMS;
-use crate::policy_set::{ApiService, Guard};
+use crate::policy_set::{ApiService, Guard, Step};
 use crate::rules::{Rule, SenderConstraintRule};
 
 /// Where the metadata of a resource is: the well-known name goes between host and path (RFC 9728
@@ -52,18 +52,18 @@ pub struct ResourceMetadata {
 #[must_use]
 pub fn resource_metadata(service: &ApiService) -> Option<ResourceMetadata> {
     let base = service.base_urls.first()?;
-    let guarded: Vec<&[Rule]> = service
+    let guarded: Vec<Vec<&Rule>> = service
         .operations()
         .iter()
         .filter_map(|operation| match &operation.guard {
             Guard::Public => None,
-            Guard::Token(rules) => Some(rules.as_slice()),
+            Guard::Token(steps) => Some(steps.iter().filter_map(Step::rule).collect()),
         })
         .collect();
     let mut scopes: Vec<String> = guarded
         .iter()
         .flat_map(|rules| rules.iter())
-        .filter_map(|rule| match rule {
+        .filter_map(|rule| match *rule {
             Rule::Scopes(rule) => Some(rule.scopes()),
             _ => None,
         })
@@ -72,7 +72,7 @@ pub fn resource_metadata(service: &ApiService) -> Option<ResourceMetadata> {
         .collect();
     scopes.sort();
     scopes.dedup();
-    let asks = |rules: &[Rule], constraint| rules.contains(&Rule::SenderConstraint(constraint));
+    let asks = |rules: &[&Rule], constraint| rules.contains(&&Rule::SenderConstraint(constraint));
     Some(ResourceMetadata {
         resource: base.as_str().to_owned(),
         resource_name: service.name.to_string(),

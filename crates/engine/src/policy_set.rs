@@ -6,10 +6,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use portcullis_model::{BaseUrl, Method, PathPattern, Route, Scheme};
+use portcullis_model::{BaseUrl, Level, Method, PathPattern, Route, Scheme};
 
+use crate::claim_path::ClaimPath;
 use crate::issuer::IssuerUrl;
 use crate::matching::OperationIndex;
+use crate::policy::{ClaimType, CustomPolicy};
 use crate::profile::Profile;
 use crate::rules::Rule;
 
@@ -23,6 +25,8 @@ pub struct PolicySet {
     by_api: HashMap<String, Vec<(String, usize)>>,
     /// The service of every URL that no other one covers.
     everywhere: Option<usize>,
+    /// What it is known by, where somebody gave it a name.
+    revision: Option<Arc<str>>,
 }
 
 #[derive(Debug)]
@@ -64,6 +68,7 @@ impl PolicySet {
             by_host,
             by_api,
             everywhere: None,
+            revision: None,
         }
     }
 
@@ -72,6 +77,19 @@ impl PolicySet {
         let mut policy = Self::new(vec![service]);
         policy.everywhere = Some(0);
         policy
+    }
+
+    /// Gives it the revision that its decisions name.
+    #[must_use]
+    pub fn with_revision(mut self, revision: impl Into<Arc<str>>) -> Self {
+        self.revision = Some(revision.into());
+        self
+    }
+
+    /// What it is known by.
+    #[must_use]
+    pub const fn revision(&self) -> Option<&Arc<str>> {
+        self.revision.as_ref()
     }
 
     /// The service of every URL that no other one covers.
@@ -137,6 +155,10 @@ pub struct ApiService {
     pub tokens: Vec<TokenIssuer>,
     /// What happens to a request that no operation covers.
     pub unmatched: Unmatched,
+    /// Claims that its tokens may have beside those that standards register.
+    pub(crate) claim_types: Vec<(String, ClaimType)>,
+    /// What every token that no operation asks anything of has to satisfy.
+    pub(crate) steps: Vec<Step>,
     /// Its operations, in the order of the file.
     pub(crate) operations: Vec<Operation>,
     pub(crate) index: OperationIndex,
@@ -201,6 +223,10 @@ pub struct TokenIssuer {
     pub profile: Profile,
     /// How far its clock may differ from ours, in seconds.
     pub leeway: u64,
+    /// Where its tokens name groups; `None` for the claim of the profile.
+    pub groups: Option<ClaimPath>,
+    /// Where its tokens name permissions; `None` for the claim of the profile.
+    pub permissions: Option<ClaimPath>,
     /// How it is asked about opaque tokens, where it is.
     pub introspection: Option<IntrospectionPolicy>,
 }
@@ -219,6 +245,8 @@ impl TokenIssuer {
             audiences,
             profile,
             leeway: Self::DEFAULT_LEEWAY,
+            groups: None,
+            permissions: None,
             introspection: None,
         }
     }
@@ -289,17 +317,59 @@ impl Operation {
     pub fn guard_summary(&self) -> String {
         match &self.guard {
             Guard::Public => "public".to_owned(),
-            Guard::Token(rules) if rules.is_empty() => "any valid token".to_owned(),
-            Guard::Token(rules) => rules.iter().map(Rule::name).collect::<Vec<_>>().join(", "),
+            Guard::Token(steps) if steps.is_empty() => "any valid token".to_owned(),
+            Guard::Token(steps) => steps
+                .iter()
+                .map(|step| match &step.requirement {
+                    Requirement::Rule(rule) => rule.name().to_owned(),
+                    Requirement::Policy(policy) => format!("policy {}", policy.file),
+                })
+                .collect::<Vec<_>>()
+                .join(", "),
         }
     }
 }
 
 /// What lets a request through.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Guard {
     /// Nothing is asked for, not even a token.
     Public,
-    /// A valid token that satisfies every rule; without rules, any valid token.
-    Token(Vec<Rule>),
+    /// A valid token that satisfies every step, those of the service first; without steps, any valid
+    /// token.
+    Token(Vec<Step>),
+}
+
+/// One thing that is asked of a valid token.
+#[derive(Debug, Clone)]
+pub(crate) struct Step {
+    pub(crate) level: Level,
+    pub(crate) requirement: Requirement,
+}
+
+/// What is asked.
+#[derive(Debug, Clone)]
+pub(crate) enum Requirement {
+    /// By a built-in rule.
+    Rule(Rule),
+    /// By a custom policy.
+    Policy(BoundPolicy),
+}
+
+impl Step {
+    /// The rule, where it is one.
+    pub(crate) const fn rule(&self) -> Option<&Rule> {
+        match &self.requirement {
+            Requirement::Rule(rule) => Some(rule),
+            Requirement::Policy(_) => None,
+        }
+    }
+}
+
+/// A custom policy in its place.
+#[derive(Debug, Clone)]
+pub(crate) struct BoundPolicy {
+    /// The file that it comes from, relative to `policies/`.
+    pub(crate) file: Arc<str>,
+    pub(crate) policy: Arc<dyn CustomPolicy>,
 }

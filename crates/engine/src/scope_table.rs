@@ -10,10 +10,12 @@
 
 use std::sync::Arc;
 
-use portcullis_model::{InvalidMethod, InvalidPattern, Method, PathPattern};
+use portcullis_model::{InvalidMethod, InvalidPattern, Level, Method, PathPattern};
 
 use crate::matching::OperationIndex;
-use crate::policy_set::{ApiService, Guard, Operation, PolicySet, TokenIssuer, Unmatched};
+use crate::policy_set::{
+    ApiService, Guard, Operation, PolicySet, Requirement, Step, TokenIssuer, Unmatched,
+};
 use crate::rules::{Rule, ScopeRule, is_scope_token};
 
 /// Most entries. Environment variables of a Lambda function hold 4 KB in all.
@@ -56,6 +58,8 @@ pub fn compile_scope_table(
         tokens: issuers,
         unmatched: Unmatched::Deny,
         plain_paths,
+        claim_types: Vec::new(),
+        steps: Vec::new(),
         operations,
         index,
         ranked,
@@ -92,7 +96,10 @@ fn operation(entry: &str) -> Result<Operation, InvalidScopeTable> {
             if any_of.is_empty() || !any_of.iter().all(|scope| is_scope_token(scope)) {
                 return Err(InvalidScopeTable::Scopes(shown(entry)));
             }
-            Guard::Token(vec![Rule::Scopes(ScopeRule::new(any_of, Vec::new()))])
+            Guard::Token(vec![Step {
+                level: Level::Operation,
+                requirement: Requirement::Rule(Rule::Scopes(ScopeRule::new(any_of, Vec::new()))),
+            }])
         }
     };
     Ok(Operation {

@@ -84,6 +84,14 @@ pub(crate) fn check(
     }
 }
 
+/// The `x5t#S256` thumbprint of a certificate (RFC 8705 section 3.1); `None` where it is none.
+pub(crate) fn thumbprint(certificate: &ClientCertificate, host: &dyn Host) -> Option<String> {
+    let der = CertificateDer::from_pem_slice(certificate.pem.as_bytes()).ok()?;
+    Some(portcullis_jose::base64url_encode(
+        &host.crypto().sha256(&der),
+    ))
+}
+
 /// Compares `cnf["x5t#S256"]` with the certificate of the TLS connection (RFC 8705 section 3.1).
 fn check_certificate(
     thumbprint: &str,

@@ -20,8 +20,9 @@ pub const MAX_JWKS_BYTES: usize = 256 * 1024;
 /// The largest number of keys in a set, usable or not.
 pub const MAX_KEYS: usize = 100;
 
-/// The keys of an issuer, checked and prepared. Immutable: a rotation imports a new set.
-#[derive(Debug)]
+/// The keys of an issuer, checked and prepared. Immutable: a rotation imports a new set. The default is
+/// a set without keys.
+#[derive(Debug, Default)]
 pub struct Jwks {
     /// Invariant: no two have the same `kid`; all are symmetric or none is.
     keys: Vec<Jwk>,

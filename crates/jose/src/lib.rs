@@ -44,6 +44,12 @@ pub use jwks::{Jwks, JwksError, KeySelectionError, MAX_JWKS_BYTES, MAX_KEYS, Ski
 pub use jws::{CompactJws, JwsError, MAX_JWS_BYTES, Part, VerifiedJws, VerifyError};
 pub use thumbprint::Thumbprint;
 
+/// Bytes in base64url without padding (RFC 7515 section 2).
+#[must_use]
+pub fn base64url_encode(bytes: &[u8]) -> String {
+    base64url::encode(bytes)
+}
+
 /// What canonical base64url without padding encodes (RFC 7515 section 2); `None` for any other text,
 /// so that digests in claims and proofs have one spelling.
 #[must_use]

@@ -194,8 +194,12 @@ pub struct Trace {
     pub service: Option<Arc<str>>,
     /// The operation that covers it.
     pub operation: Option<Arc<str>>,
+    /// The revision of the policy set that decided.
+    pub revision: Option<Arc<str>>,
     /// What was checked, in order; the last one decided.
     pub checks: Vec<Check>,
+    /// Where nothing permitted: what came nearest to it, and what was lacking.
+    pub nearest_miss: Option<String>,
 }
 
 /// One step of a trace.
@@ -203,10 +207,69 @@ pub struct Trace {
 pub struct Check {
     /// What was checked, such as `token` or `scopes`.
     pub name: &'static str,
+    /// Where it was asked for.
+    pub level: Level,
     /// What came out.
     pub outcome: CheckOutcome,
     /// What was expected and what was there, without values of claims.
     pub detail: Cow<'static, str>,
+    /// The attributes that mattered.
+    pub attributes: Vec<Attribute>,
+}
+
+/// Where a check is asked for. Those of the service come before those of the operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Level {
+    /// Of every request.
+    #[default]
+    Request,
+    /// By the API service.
+    Service,
+    /// By the operation.
+    Operation,
+}
+
+impl Level {
+    /// The word in traces.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Service => "service",
+            Self::Operation => "operation",
+        }
+    }
+}
+
+/// An attribute that a check looked at: what it is called and what kind of value it has, never the
+/// value itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attribute {
+    /// Its name or path, such as `scope` or `request.headers.X-App`.
+    pub name: Cow<'static, str>,
+    /// What is there, such as `a text`, `a list of 2` or `missing`.
+    pub value: Cow<'static, str>,
+}
+
+impl Attribute {
+    /// An attribute with a description of what is there.
+    #[must_use]
+    pub fn describe(name: impl Into<Cow<'static, str>>, value: Option<&Value>) -> Self {
+        let value = match value {
+            None => Cow::Borrowed("missing"),
+            Some(Value::Null) => Cow::Borrowed("null"),
+            Some(Value::Bool(true)) => Cow::Borrowed("true"),
+            Some(Value::Bool(false)) => Cow::Borrowed("false"),
+            Some(Value::Number(_)) => Cow::Borrowed("a number"),
+            Some(Value::String(_)) => Cow::Borrowed("a text"),
+            Some(Value::Array(list)) => Cow::Owned(format!("a list of {}", list.len())),
+            Some(Value::Object(_)) => Cow::Borrowed("an object"),
+        };
+        Self {
+            name: name.into(),
+            value,
+        }
+    }
 }
 
 /// What came out of a check.
@@ -216,4 +279,12 @@ pub enum CheckOutcome {
     Passed,
     /// It does not.
     Failed,
+}
+
+impl CheckOutcome {
+    /// What came out of something that holds or not.
+    #[must_use]
+    pub const fn of(holds: bool) -> Self {
+        if holds { Self::Passed } else { Self::Failed }
+    }
 }

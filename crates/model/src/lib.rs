@@ -18,7 +18,8 @@ mod url;
 pub use challenge::{Challenge, ChallengeError, ChallengeScheme};
 pub use coverage::{Coverage, Route};
 pub use decision::{
-    Check, CheckOutcome, Decision, Deny, HeaderEdit, Outcome, RequestEdits, Reuse, Trace,
+    Attribute, Check, CheckOutcome, Decision, Deny, HeaderEdit, Level, Outcome, RequestEdits,
+    Reuse, Trace,
 };
 pub use header::{HeaderField, HeaderMap, InvalidHeader, MAX_HEADER_BYTES, MAX_HEADERS};
 pub use path::{AmbiguousPath, DecodedPath};

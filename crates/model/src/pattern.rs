@@ -112,6 +112,18 @@ impl PathPattern {
         })
     }
 
+    /// The names of the path parameters, from the left.
+    pub fn parameter_names(&self) -> impl Iterator<Item = &str> {
+        let segments = match &self.shape {
+            Shape::Exact(_) => &[][..],
+            Shape::Segments { segments, .. } => segments.as_slice(),
+        };
+        segments.iter().filter_map(|segment| match segment {
+            Segment::Parameter(name) => Some(name.as_str()),
+            Segment::Literal(_) | Segment::Glob(_) => None,
+        })
+    }
+
     /// Whether a decoded path (starting with `/`) is covered.
     #[must_use]
     pub fn matches(&self, path: &str) -> bool {

@@ -109,6 +109,14 @@ reason_codes! {
     InsufficientUserAuthentication = "insufficient_user_authentication",
     /// The subject is in none of the groups.
     MissingGroup = "missing_group",
+    /// The subject does not hold the permission.
+    MissingPermission = "missing_permission",
+    /// A custom policy denied.
+    DeniedByPolicy = "denied_by_policy",
+    /// A custom policy could not be evaluated to its end.
+    PolicyFailed = "policy_failed",
+    /// A custom policy took more time, steps or memory than it may.
+    PolicyLimitExceeded = "policy_limit_exceeded",
     /// The decision point could not be reached or gave no usable answer.
     DecisionPointUnavailable = "decision_point_unavailable",
 }

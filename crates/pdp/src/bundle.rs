@@ -6,14 +6,16 @@
 //! bring a reader of YAML.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::sync::Arc;
 
 use portcullis_engine::{
-    Diagnostics, DocumentFile, PolicySet, SourceFile, compile, compile_documents, documents,
+    Diagnostics, DocumentFile, PolicyLanguage, PolicySet, SourceFile, compile, compile_documents,
+    documents,
 };
-use portcullis_jose::{AwsLc, CryptoProvider as _};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::digest::hexadecimal;
 
 /// What `format` has to say.
 pub const FORMAT: &str = "portcullis-bundle/1";
@@ -37,10 +39,13 @@ pub struct Bundle {
 
 impl Bundle {
     /// A bundle of the files of a policy directory, with no keys. Compiles them on the way.
-    pub fn new(sources: &[SourceFile]) -> Result<Self, Diagnostics> {
-        compile(sources)?;
+    pub fn new(
+        sources: &[SourceFile],
+        languages: &[Arc<dyn PolicyLanguage>],
+    ) -> Result<Self, Diagnostics> {
+        compile(sources, languages)?;
         let documents = documents(sources)?;
-        compile_documents(&documents)?;
+        compile_documents(&documents, languages)?;
         let files: BTreeMap<String, Value> = documents
             .into_iter()
             .map(|file| (file.path, file.document))
@@ -83,30 +88,23 @@ impl Bundle {
     }
 
     /// Compiles the files.
-    pub fn compile(&self) -> Result<PolicySet, Diagnostics> {
+    pub fn compile(&self, languages: &[Arc<dyn PolicyLanguage>]) -> Result<PolicySet, Diagnostics> {
         let file = |(path, document): (&String, &Value)| DocumentFile {
             path: path.clone(),
             document: document.clone(),
         };
-        compile_documents(&self.files.iter().map(file).collect::<Vec<_>>())
+        let files: Vec<_> = self.files.iter().map(file).collect();
+        Ok(compile_documents(&files, languages)?.with_revision(self.digest.as_str()))
     }
 }
 
-/// Each name and document with its length before it, so that no two sets of files have one digest.
 fn digest(files: &BTreeMap<String, Value>) -> String {
-    let mut all = Vec::new();
-    for (path, document) in files {
-        for part in [path, &document.to_string()] {
-            all.extend_from_slice(&(part.len() as u64).to_be_bytes());
-            all.extend_from_slice(part.as_bytes());
-        }
-    }
-    let mut hexadecimal = String::new();
-    for byte in AwsLc.sha256(&all) {
-        // Writing to a string cannot fail.
-        let _ = write!(hexadecimal, "{byte:02x}");
-    }
-    hexadecimal
+    let documents: Vec<String> = files.values().map(Value::to_string).collect();
+    let parts = files
+        .keys()
+        .zip(&documents)
+        .flat_map(|(path, document)| [path, document]);
+    hexadecimal(parts.map(String::as_str))
 }
 
 /// Why a bundle was refused.

@@ -4,13 +4,19 @@
 //! also works where notifications do not: on network file systems, and in Kubernetes volumes whose
 //! files are swapped behind a symbolic link.
 
+use std::fmt;
 use std::fs::{self, DirEntry};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use portcullis_engine::{Diagnostics, MAX_SOURCE_BYTES, PolicySet, SourceFile, compile};
+use portcullis_engine::{
+    Diagnostics, MAX_SOURCE_BYTES, PolicyLanguage, PolicySet, SourceFile, compile,
+};
+
+use crate::digest::hexadecimal;
 
 /// Most files that a policy directory may hold.
 const MAX_FILES: usize = 4000;
@@ -18,9 +24,18 @@ const MAX_FILES: usize = 4000;
 const FOLDERS: [&str; 2] = ["services", "policies"];
 
 /// A policy directory.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct PolicyDirectory {
     root: PathBuf,
+    languages: Vec<Arc<dyn PolicyLanguage>>,
+}
+
+impl fmt::Debug for PolicyDirectory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PolicyDirectory")
+            .field("root", &self.root)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a policy directory looked like: equal as long as nothing was changed.
@@ -31,7 +46,17 @@ impl PolicyDirectory {
     /// The directory at that path; nothing is read yet.
     #[must_use]
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self {
+            root: root.into(),
+            languages: Vec::new(),
+        }
+    }
+
+    /// With languages that its policies may be written in, beside validators.
+    #[must_use]
+    pub fn with_languages(mut self, languages: Vec<Arc<dyn PolicyLanguage>>) -> Self {
+        self.languages = languages;
+        self
     }
 
     /// Where it is.
@@ -42,7 +67,13 @@ impl PolicyDirectory {
 
     /// Reads and compiles the directory.
     pub fn load(&self) -> Result<PolicySet, LoadError> {
-        Ok(compile(&self.read()?)?)
+        Ok(self.compile(&self.read()?)?)
+    }
+
+    /// Compiles files that were read from the directory.
+    pub fn compile(&self, sources: &[SourceFile]) -> Result<PolicySet, Diagnostics> {
+        let policy = compile(sources, &self.languages)?;
+        Ok(policy.with_revision(revision(sources)))
     }
 
     /// What the directory looks like now.
@@ -105,6 +136,13 @@ impl PolicyDirectory {
         files.sort();
         Ok(files)
     }
+}
+
+/// What the files are known by: `sha256:` and a digest over each path and each text.
+#[must_use]
+pub fn revision(sources: &[SourceFile]) -> String {
+    let parts = sources.iter().flat_map(|file| [&file.path, &file.text]);
+    format!("sha256:{}", hexadecimal(parts.map(String::as_str)))
 }
 
 fn list(folder: &Path, prefix: &str, files: &mut Vec<(String, PathBuf)>) -> Result<(), LoadError> {

@@ -6,6 +6,7 @@
 pub mod bundle;
 pub mod clock;
 mod decision_point;
+mod digest;
 pub mod directory;
 pub mod http;
 pub mod introspection;

@@ -4,9 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use portcullis_engine::Diagnostics;
 use portcullis_pdp::PolicySet;
 use portcullis_pdp::directory::{Fingerprint, LoadError, PolicyDirectory};
 use portcullis_pdp::local::LocalDecisionPoint;
+use portcullis_policies::{Worker, WorkerError};
 
 /// How often the directory is looked at. An edit decides after two to three looks.
 pub const RELOAD_INTERVAL: Duration = Duration::from_millis(500);
@@ -17,12 +19,13 @@ pub async fn watch(
     directory: PolicyDirectory,
     mut loaded: Fingerprint,
     point: Arc<LocalDecisionPoint>,
+    worker: Worker,
 ) {
     let mut last = loaded.clone();
     let mut last_error = String::new();
     loop {
         tokio::time::sleep(RELOAD_INTERVAL).await;
-        match look(&directory, &loaded, &last).await {
+        match look(&directory, &loaded, &last, &worker).await {
             Ok(Look::Settling(seen)) => last = seen,
             Ok(Look::Changed(seen, policy)) => {
                 (loaded, last) = (seen.clone(), seen);
@@ -71,7 +74,16 @@ enum Look {
     /// A new policy.
     Changed(Fingerprint, PolicySet),
     /// Something new that does not compile.
-    Broken(Fingerprint, LoadError),
+    Broken(Fingerprint, Refusal),
+}
+
+/// Why files that can be read are no policy.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error(transparent)]
+    Policy(#[from] Diagnostics),
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
 }
 
 /// Looks at the directory on a thread that may block.
@@ -79,23 +91,28 @@ async fn look(
     directory: &PolicyDirectory,
     loaded: &Fingerprint,
     last: &Fingerprint,
+    worker: &Worker,
 ) -> Result<Look, LoadError> {
     let (directory, loaded, last) = (directory.clone(), loaded.clone(), last.clone());
+    let worker = worker.clone();
     let looked = tokio::task::spawn_blocking(move || {
         let seen = directory.fingerprint()?;
         if seen == loaded || seen != last {
             return Ok(Look::Settling(seen));
         }
-        let outcome = directory.load();
+        let sources = directory.read()?;
         let after = directory.fingerprint()?;
         if after != seen {
             return Ok(Look::Settling(after));
         }
-        match outcome {
-            Ok(policy) => Ok(Look::Changed(seen, policy)),
-            Err(error @ LoadError::Policy(_)) => Ok(Look::Broken(seen, error)),
-            Err(error) => Err(error),
-        }
+        let outcome = worker
+            .try_out(&sources)
+            .map_err(Refusal::from)
+            .and_then(|()| Ok(directory.compile(&sources)?));
+        Ok(match outcome {
+            Ok(policy) => Look::Changed(seen, policy),
+            Err(error) => Look::Broken(seen, error),
+        })
     });
     looked.await.unwrap_or_else(|error| {
         tracing::error!(%error, "compiling the policy directory failed");

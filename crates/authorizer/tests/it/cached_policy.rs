@@ -47,7 +47,7 @@ fn policy(operations: &str, unmatched: &str, paths: &str) -> PolicySet {
         issuer().url()
     );
     let path = "services/s.yaml".to_owned();
-    compile(&[SourceFile { path, text }]).unwrap_or_else(|problems| panic!("{problems}"))
+    compile(&[SourceFile { path, text }], &[]).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
 fn event(method: &str, path: &str, token: Option<&str>) -> AuthorizerEvent {

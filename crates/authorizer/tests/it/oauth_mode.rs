@@ -251,10 +251,13 @@ fn a_bundle_in_the_zip_decides_without_a_request() {
          - {{ name: planets, methods: [GET], paths: [/planets], rules: {{ scopes: {{ any_of: [silver] }} }} }}\n",
         issuer.url()
     );
-    let mut bundle = Bundle::new(&[SourceFile {
-        path: "services/s.yaml".to_owned(),
-        text: service,
-    }])
+    let mut bundle = Bundle::new(
+        &[SourceFile {
+            path: "services/s.yaml".to_owned(),
+            text: service,
+        }],
+        &[],
+    )
     .unwrap();
     bundle.keys.insert(
         issuer.url().to_owned(),

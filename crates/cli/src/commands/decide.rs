@@ -9,13 +9,12 @@ use clap::Args;
 use portcullis_model::{CheckOutcome, Decision, Deny, Outcome as Effect};
 use portcullis_pdp::DecisionPoint;
 use portcullis_pdp::clock::SystemClock;
-use portcullis_pdp::directory::PolicyDirectory;
 use portcullis_pdp::http::{HttpClient, TlsRoots};
 use portcullis_pdp::local::LocalDecisionPoint;
 use portcullis_sideband::{SidebandRequest, UNKNOWN_SOURCE_IP, UNKNOWN_SOURCE_PORT};
 use serde_json::{Map, Value, json};
 
-use super::{Outcome, print};
+use super::{Outcome, directory, print};
 
 /// Largest request file, in bytes.
 const MAX_REQUEST_BYTES: u64 = 1024 * 1024;
@@ -41,7 +40,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
-    let policy = PolicyDirectory::new(&arguments.policy).load()?;
+    let policy = directory(&arguments.policy).load()?;
     let request = complete(&read(arguments)?)?;
     let request = request
         .to_api_request()
@@ -104,12 +103,26 @@ fn as_text(decision: &Decision) -> String {
     let or_none = |name: &Option<Arc<str>>| name.as_deref().unwrap_or("none").to_owned();
     lines.push(format!("service    {}", or_none(&decision.trace.service)));
     lines.push(format!("operation  {}", or_none(&decision.trace.operation)));
+    // The first twelve digits tell two revisions apart; --json has all of them.
+    let revision: String = or_none(&decision.trace.revision).chars().take(19).collect();
+    lines.push(format!("revision   {revision}"));
     for check in &decision.trace.checks {
         let mark = match check.outcome {
             CheckOutcome::Passed => "passed",
             CheckOutcome::Failed => "FAILED",
         };
-        lines.push(format!("  {mark}  {}: {}", check.name, check.detail));
+        let level = check.level.as_str();
+        lines.push(format!(
+            "  {mark}  {level:<9}  {}: {}",
+            check.name, check.detail
+        ));
+        let attributes = check.attributes.iter();
+        lines.extend(
+            attributes.map(|one| format!("                       {}: {}", one.name, one.value)),
+        );
+    }
+    if let Some(miss) = &decision.trace.nearest_miss {
+        lines.push(format!("nearest    {miss}"));
     }
     if let Effect::Deny(deny) = &decision.outcome {
         lines.extend(
@@ -124,8 +137,10 @@ fn as_json(decision: &Decision) -> Value {
     let checks = decision.trace.checks.iter().map(|check| {
         json!({
             "name": check.name,
+            "level": check.level.as_str(),
             "passed": check.outcome == CheckOutcome::Passed,
             "detail": check.detail,
+            "attributes": check.attributes.iter().map(|one| (one.name.to_string(), json!(one.value))).collect::<Map<_, _>>(),
         })
     });
     let deny = match &decision.outcome {
@@ -140,6 +155,9 @@ fn as_json(decision: &Decision) -> Value {
         "challenges": deny.into_iter().flat_map(Deny::www_authenticate).collect::<Vec<_>>(),
         "service": decision.trace.service.as_deref(),
         "operation": decision.trace.operation.as_deref(),
+        "revision": decision.trace.revision.as_deref(),
         "checks": checks.collect::<Vec<_>>(),
+        "nearest_miss": decision.trace.nearest_miss,
+        "context": decision.context,
     })
 }

@@ -6,6 +6,9 @@ pub(crate) mod serve;
 pub(crate) mod token;
 
 use std::io::{self, Write};
+use std::path::Path;
+
+use portcullis_pdp::directory::PolicyDirectory;
 
 /// What a command came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +17,11 @@ pub(crate) enum Outcome {
     Yes,
     /// The answer is no: exit status 1.
     No,
+}
+
+/// A policy directory with every language that policies may be written in.
+pub(crate) fn directory(path: &Path) -> PolicyDirectory {
+    PolicyDirectory::new(path).with_languages(portcullis_policies::languages())
 }
 
 /// A line of output. A reader that has gone away ends the command quietly.

@@ -7,12 +7,12 @@ use clap::Subcommand;
 use portcullis_engine::{PolicySet, ResourceMetadata, resource_metadata};
 use portcullis_model::{BaseUrl, Method, PathPattern};
 use portcullis_pdp::bundle::Bundle;
-use portcullis_pdp::directory::{LoadError, PolicyDirectory};
+use portcullis_pdp::directory::LoadError;
 use portcullis_pdp::http::{HttpClient, TlsRoots};
 use portcullis_pdp::keys::fetch_jwks;
 use serde_json::json;
 
-use super::{Outcome, print};
+use super::{Outcome, directory, print};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -66,7 +66,7 @@ pub(crate) fn run(command: &Command) -> Result<Outcome> {
 
 /// The metadata documents; a service without a base URL has no identifier, and so none.
 fn metadata(arguments: &CheckArguments) -> Result<Outcome> {
-    let policy = PolicyDirectory::new(&arguments.directory).load()?;
+    let policy = directory(&arguments.directory).load()?;
     let documents: Vec<ResourceMetadata> = policy
         .services()
         .iter()
@@ -95,9 +95,9 @@ fn metadata(arguments: &CheckArguments) -> Result<Outcome> {
 }
 
 fn bundle(arguments: &BundleArguments) -> Result<Outcome> {
-    let directory = PolicyDirectory::new(&arguments.directory);
+    let directory = directory(&arguments.directory);
     let policy = directory.load()?;
-    let mut bundle = Bundle::new(&directory.read()?)?;
+    let mut bundle = Bundle::new(&directory.read()?, &portcullis_policies::languages())?;
     if arguments.with_keys {
         let http = HttpClient::new(&TlsRoots::public())?;
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -121,7 +121,7 @@ fn bundle(arguments: &BundleArguments) -> Result<Outcome> {
 }
 
 fn check(arguments: &CheckArguments) -> Result<Outcome> {
-    match PolicyDirectory::new(&arguments.directory).load() {
+    match directory(&arguments.directory).load() {
         Ok(policy) => {
             print(&if arguments.json {
                 describe_json(&policy)

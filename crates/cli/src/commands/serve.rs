@@ -8,10 +8,10 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use portcullis_pdp::clock::SystemClock;
-use portcullis_pdp::directory::PolicyDirectory;
 use portcullis_pdp::http::{HttpClient, TlsRoots};
 use portcullis_pdp::local::{LocalDecisionPoint, LocalSettings, Secrets};
 use portcullis_pdp::proofs::{KeyedNonces, MIN_NONCE_KEY_BYTES};
+use portcullis_policies::Worker;
 use portcullis_server::{AppState, GatewayCredentials, Readiness, router, serve, watch};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -21,7 +21,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
-use super::Outcome;
+use super::{Outcome, directory};
 
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
@@ -68,9 +68,10 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     start_log(arguments.log_level.parse()?);
     let credentials = credentials(arguments)?;
-    let directory = PolicyDirectory::new(&arguments.policy);
+    let directory = directory(&arguments.policy);
     let seen = directory.fingerprint()?;
     let policy = directory.load()?;
+    let worker = Worker::new(std::env::current_exe()?, &["compile-worker"]);
     let clock = Arc::new(SystemClock);
     let http = HttpClient::new(&roots(arguments)?)?;
     let services = policy.services().len();
@@ -112,7 +113,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
                 point.hydrate().await;
                 readiness.set(true);
                 tracing::info!("ready");
-                watch(directory, seen, point).await;
+                watch(directory, seen, point, worker).await;
             }
         });
         serve(listener, router(state), async {

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use portcullis_test_support::issuer::Issuer;
 use serde_json::{Value, json};
 
-use crate::command::run;
+use crate::command::{Run, run};
 use crate::policy_check::directory;
 
 /// Now, in seconds since 1970.
@@ -51,7 +51,12 @@ fn shows_the_decision_and_how_it_came_about() {
         });
         let run = run(&arguments, &request.to_string());
         assert!(!run.output.contains(&token) && !run.errors.contains(&token));
-        run
+        // The issuer's port, and with it the revision, is another one each time.
+        let revision = run.output.find("sha256:").unwrap();
+        let digits = &run.output[revision + 7..revision + 19];
+        assert!(digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        let output = run.output.replace(digits, "0123456789ab");
+        Run { output, ..run }
     };
     let permit = decide("silver");
     assert_eq!(permit.status, 0, "{}", permit.errors);
@@ -59,8 +64,10 @@ fn shows_the_decision_and_how_it_came_about() {
     permit  permitted: the token satisfies every rule of the operation
     service    Solar System
     operation  List planets
-      passed  token: signature and claims hold
-      passed  scopes: holds
+    revision   sha256:0123456789ab
+      passed  request    token: signature and claims hold
+      passed  operation  scopes: holds
+                           scope: a text
     ");
     let deny = decide("bronze");
     assert_eq!(deny.status, 1);
@@ -68,8 +75,10 @@ fn shows_the_decision_and_how_it_came_about() {
     deny    403 insufficient_scope: the token has none of the scopes of which one is needed: silver
     service    Solar System
     operation  List planets
-      passed  token: signature and claims hold
-      FAILED  scopes: the token has none of the scopes of which one is needed: silver
+    revision   sha256:0123456789ab
+      passed  request    token: signature and claims hold
+      FAILED  operation  scopes: the token has none of the scopes of which one is needed: silver
+                           scope: a text
     WWW-Authenticate: Bearer realm="https://api.example.com", error="insufficient_scope", error_description="the token has none of the scopes of which one is needed: silver", scope="silver"
     "#);
 }

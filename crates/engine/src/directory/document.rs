@@ -1,10 +1,11 @@
 //! The YAML documents of a policy directory, as they are written: every value keeps its place.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::value::SeqAccessDeserializer;
-use serde::de::{DeserializeOwned, Error as _, IgnoredAny, SeqAccess, Visitor};
+use serde::de::{DeserializeOwned, Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
 use serde_saphyr::{Error, Location, Spanned};
@@ -34,6 +35,10 @@ pub(super) struct ServiceDocument {
     pub(super) tokens: Vec<TokenDocument>,
     #[serde(default, deserialize_with = "present")]
     pub(super) unmatched: Option<Spanned<String>>,
+    #[serde(default, deserialize_with = "present")]
+    pub(super) rules: Option<Spanned<RulesDocument>>,
+    #[serde(default, deserialize_with = "present")]
+    pub(super) policy: Option<Spanned<String>>,
     #[serde(default, deserialize_with = "list")]
     pub(super) operations: Vec<OperationDocument>,
     #[serde(default, deserialize_with = "present")]
@@ -59,7 +64,21 @@ pub(super) struct TokenDocument {
     #[serde(default, deserialize_with = "present")]
     pub(super) leeway: Option<Spanned<u64>>,
     #[serde(default, deserialize_with = "present")]
+    pub(super) claims: Option<ClaimsDocument>,
+    #[serde(default, deserialize_with = "present")]
     pub(super) introspection: Option<Spanned<IntrospectionDocument>>,
+}
+
+/// Where claims are that issuers do not agree about.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ClaimsDocument {
+    #[serde(default, deserialize_with = "present")]
+    pub(super) groups: Option<Spanned<String>>,
+    #[serde(default, deserialize_with = "present")]
+    pub(super) permissions: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) types: BTreeMap<String, Spanned<String>>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -91,7 +110,7 @@ pub(super) struct OperationDocument {
     #[serde(default, deserialize_with = "present")]
     pub(super) public: Option<Spanned<bool>>,
     #[serde(default, deserialize_with = "present")]
-    pub(super) policy: Option<Spanned<IgnoredAny>>,
+    pub(super) policy: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -102,6 +121,8 @@ pub(super) struct RulesDocument {
     #[serde(default, deserialize_with = "present")]
     pub(super) groups: Option<Spanned<AnyDocument>>,
     #[serde(default, deserialize_with = "present")]
+    pub(super) permission: Option<Spanned<String>>,
+    #[serde(default, deserialize_with = "present")]
     pub(super) authentication: Option<Spanned<AuthenticationDocument>>,
     #[serde(default, deserialize_with = "present")]
     pub(super) sender_constraint: Option<Spanned<String>>,
@@ -111,6 +132,7 @@ impl RulesDocument {
     pub(super) fn is_empty(&self) -> bool {
         self.scopes.is_none()
             && self.groups.is_none()
+            && self.permission.is_none()
             && self.authentication.is_none()
             && self.sender_constraint.is_none()
     }
@@ -143,13 +165,13 @@ pub(super) struct AnyDocument {
 // A key may be absent, but it may not be empty: `rules:` with nothing behind it, which YAML reads as
 // null, must not mean that nothing is asked for.
 
-fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+pub(crate) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
-fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+pub(crate) fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Vec<T>, D::Error> {
     struct List<T>(PhantomData<T>);
@@ -203,7 +225,7 @@ pub(super) fn from_json<T: DeserializeOwned>(file: &DocumentFile) -> Result<T, D
 }
 
 /// The place of a value, or `None` where the parser does not know it.
-pub(super) fn place(location: Location) -> Option<(u64, u64)> {
+pub(crate) fn place(location: Location) -> Option<(u64, u64)> {
     (location.line() > 0).then(|| (location.line(), location.column()))
 }
 

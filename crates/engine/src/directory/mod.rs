@@ -4,15 +4,22 @@
 //! Reading is all or nothing: whatever cannot be understood is an error with file, line and
 //! column, and every error of a directory is reported at once.
 
-mod document;
+pub(crate) mod document;
+mod policies;
 mod service;
+
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::policy_set::PolicySet;
 
+use crate::policy::PolicyLanguage;
+use crate::policy::validators::ValidatorsDocument;
+
 use document::{RootDocument, ServiceDocument};
+use policies::PolicyFiles;
 use service::ServiceReader;
 
 /// Largest policy file, in bytes.
@@ -42,11 +49,15 @@ pub struct DocumentFile {
 /// to be compiled. Whoever calls it compiles them to see that they still say the same: a text that
 /// looks like a number has to stand in quotes.
 pub fn documents(files: &[SourceFile]) -> Result<Vec<DocumentFile>, Diagnostics> {
-    let counts = |file: &&SourceFile| matches!(kind(&file.path), Kind::Root | Kind::Service);
     let mut problems = Vec::new();
     let mut documents = Vec::new();
-    for file in files.iter().filter(counts) {
-        match document::parse(file) {
+    for file in files {
+        let document = match kind(&file.path) {
+            Kind::Root | Kind::Service | Kind::Validators(_) => document::parse(file),
+            Kind::Policy(_) => Ok(Value::String(file.text.clone())),
+            Kind::Stray | Kind::Other => continue,
+        };
+        match document {
             Ok(document) => documents.push(DocumentFile {
                 path: file.path.clone(),
                 document,
@@ -62,92 +73,130 @@ pub fn documents(files: &[SourceFile]) -> Result<Vec<DocumentFile>, Diagnostics>
 }
 
 /// Compiles the documents of a policy directory.
-pub fn compile_documents(files: &[DocumentFile]) -> Result<PolicySet, Diagnostics> {
-    compile_files(
-        files,
-        |file| &file.path,
-        document::from_json,
-        document::from_json,
-    )
+pub fn compile_documents(
+    files: &[DocumentFile],
+    languages: &[Arc<dyn PolicyLanguage>],
+) -> Result<PolicySet, Diagnostics> {
+    let reader = Reader {
+        path: |file: &DocumentFile| file.path.as_str(),
+        root: document::from_json,
+        service: document::from_json,
+        validators: document::from_json,
+        text: |file: &DocumentFile| file.document.as_str(),
+    };
+    reader.compile(files, languages)
 }
 
 /// Compiles a policy directory.
 ///
-/// `portcullis.yaml` is optional; every `services/*.yaml` (or `.yml`) is one API service. Files
-/// in `policies/` are refused, because this version cannot run them; files in `tests/` and other
-/// files are left alone.
-pub fn compile(files: &[SourceFile]) -> Result<PolicySet, Diagnostics> {
-    compile_files(files, |file| &file.path, document::parse, document::parse)
+/// `portcullis.yaml` is optional; every `services/*.yaml` (or `.yml`) is one API service; every
+/// `policies/*.yaml` is a policy of validators, and a policy file of any other kind is for the language
+/// that has its extension. Files in `tests/` and other files are left alone.
+pub fn compile(
+    files: &[SourceFile],
+    languages: &[Arc<dyn PolicyLanguage>],
+) -> Result<PolicySet, Diagnostics> {
+    let reader = Reader {
+        path: |file: &SourceFile| file.path.as_str(),
+        root: document::parse,
+        service: document::parse,
+        validators: document::parse,
+        text: |file: &SourceFile| Some(file.text.as_str()),
+    };
+    reader.compile(files, languages)
 }
 
-fn compile_files<F>(
-    files: &[F],
-    path: impl Fn(&F) -> &str,
-    read_root: impl Fn(&F) -> Result<RootDocument, Diagnostic>,
-    read_service: impl Fn(&F) -> Result<ServiceDocument, Diagnostic>,
-) -> Result<PolicySet, Diagnostics> {
-    let mut problems = Vec::new();
-    let mut shared = RootDocument::default();
-    let mut documents = Vec::new();
-    let mut root = None;
-    for file in files {
-        let path = path(file);
-        let parsed = match kind(path) {
+/// How files of one form are read.
+struct Reader<F> {
+    path: fn(&F) -> &str,
+    root: fn(&F) -> Result<RootDocument, Diagnostic>,
+    service: fn(&F) -> Result<ServiceDocument, Diagnostic>,
+    validators: fn(&F) -> Result<ValidatorsDocument, Diagnostic>,
+    text: fn(&F) -> Option<&str>,
+}
+
+impl<F> Reader<F> {
+    fn compile(
+        &self,
+        files: &[F],
+        languages: &[Arc<dyn PolicyLanguage>],
+    ) -> Result<PolicySet, Diagnostics> {
+        let mut problems = Vec::new();
+        let mut policies = PolicyFiles::default();
+        let mut shared = RootDocument::default();
+        let mut documents = Vec::new();
+        let mut root = None;
+        for file in files {
+            let path = (self.path)(file);
+            let parsed = match kind(path) {
             Kind::Root => match root.replace(path) {
-                None => read_root(file).map(|document| shared = document),
+                None => (self.root)(file).map(|document| shared = document),
                 Some(other) => Err(Diagnostic::new(path, None, format!("there is {other} too"))
                     .help("keep one of the two")),
             },
-            Kind::Service => read_service(file).map(|document| documents.push((path, document))),
-            Kind::Policy => Err(Diagnostic::new(path, None, "custom policies are not supported by this version")
-                .help("use the rules of an operation, or remove the file")),
+            Kind::Service => (self.service)(file).map(|document| documents.push((path, document))),
+            Kind::Validators(name) => (self.validators)(file)
+                .map(|document| drop(policies.validators.insert(name, document))),
+            Kind::Policy(name) => match (self.text)(file) {
+                Some(text) => {
+                    policies.texts.insert(name, text);
+                    Ok(())
+                }
+                None => Err(Diagnostic::new(path, None, "expected the text of a policy")),
+            },
             Kind::Stray => Err(Diagnostic::new(path, None, "not a file that is read")
-                .help("API services are files services/<name>.yaml; a name with a dot before it is left alone")),
+                .help("API services are files services/<name>.yaml, policies are files policies/<name>.<language>; a name with a dot before it is left alone")),
             Kind::Other => Ok(()),
         };
-        problems.extend(parsed.err());
-    }
-    if documents.len() > MAX_SERVICES {
-        problems.push(Diagnostic::new(
-            "services",
-            None,
-            format!("more than {MAX_SERVICES} API services"),
-        ));
-    }
-    if documents.is_empty() && problems.is_empty() {
-        problems.push(
-            Diagnostic::new("services", None, "the policy directory has no API service")
-                .help("write one into services/<name>.yaml"),
-        );
-    }
-    let mut reader = ServiceReader::new(&shared, &mut problems);
-    for (file, document) in documents {
-        reader.read(file, &document);
-    }
-    let services = reader.finish();
-    if problems.is_empty() {
-        Ok(PolicySet::new(services))
-    } else {
-        Err(Diagnostics(problems))
+            problems.extend(parsed.err());
+        }
+        if documents.len() > MAX_SERVICES {
+            problems.push(Diagnostic::new(
+                "services",
+                None,
+                format!("more than {MAX_SERVICES} API services"),
+            ));
+        }
+        if documents.is_empty() && problems.is_empty() {
+            problems.push(
+                Diagnostic::new("services", None, "the policy directory has no API service")
+                    .help("write one into services/<name>.yaml"),
+            );
+        }
+        let mut reader = ServiceReader::new(&shared, &mut problems);
+        for (file, document) in documents {
+            reader.read(file, &document);
+        }
+        let (mut services, wanted) = reader.finish();
+        policies.bind(&mut services, &wanted, languages, &mut problems);
+        if problems.is_empty() {
+            Ok(PolicySet::new(services))
+        } else {
+            Err(Diagnostics(problems))
+        }
     }
 }
 
-enum Kind {
+enum Kind<'a> {
     Root,
     Service,
-    Policy,
+    /// A policy of validators; its name below `policies/`.
+    Validators(&'a str),
+    /// A policy of another language.
+    Policy(&'a str),
     /// In a folder that is read, but of a kind that is not.
     Stray,
     Other,
 }
 
-fn kind(path: &str) -> Kind {
+fn kind(path: &str) -> Kind<'_> {
     let is_yaml = |name: &str| matches!(name.rsplit_once('.'), Some((_, "yaml" | "yml")));
     match path.split_once('/') {
         None if path == "portcullis.yaml" || path == "portcullis.yml" => Kind::Root,
         Some(("services", name)) if is_yaml(name) && !name.contains('/') => Kind::Service,
-        Some(("services", _)) => Kind::Stray,
-        Some(("policies", _)) => Kind::Policy,
+        Some(("policies", name)) if is_yaml(name) && !name.contains('/') => Kind::Validators(name),
+        Some(("policies", name)) if !name.contains('/') && name.contains('.') => Kind::Policy(name),
+        Some(("services" | "policies", _)) => Kind::Stray,
         _ => Kind::Other,
     }
 }

@@ -3,24 +3,28 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use portcullis_model::{BaseUrl, Method, PathPattern, Scheme};
+use portcullis_model::{BaseUrl, Level, Method, PathPattern, Scheme};
 use serde_saphyr::Spanned;
 
 use super::document::{
     AnyAllDocument, AnyDocument, AuthenticationDocument, AwsDocument, IntrospectionDocument,
     OperationDocument, RootDocument, RulesDocument, ServiceDocument, TokenDocument, place,
 };
+use super::policies::Wanted;
+use crate::claim_path::ClaimPath;
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::issuer::IssuerUrl;
 use crate::matching::OperationIndex;
 use crate::metadata::metadata_url;
+use crate::policy::ClaimType;
 use crate::policy_set::{
-    ApiService, ClientAuthenticationMethod, Guard, IntrospectionPolicy, Operation, TokenIssuer,
-    Unmatched,
+    ApiService, ClientAuthenticationMethod, Guard, IntrospectionPolicy, Operation, Requirement,
+    Step, TokenIssuer, Unmatched,
 };
 use crate::profile::Profile;
 use crate::rules::{
-    AuthenticationRule, GroupRule, Rule, ScopeRule, SenderConstraintRule, is_scope_token,
+    AuthenticationRule, GroupRule, PermissionRule, Rule, ScopeRule, SenderConstraintRule,
+    is_scope_token,
 };
 
 /// Most methods and most path patterns of an operation (the reference's bounds).
@@ -57,6 +61,8 @@ pub(super) struct ServiceReader<'a> {
     problems: &'a mut Vec<Diagnostic>,
     file: String,
     services: Vec<ApiService>,
+    /// The policies that are asked for, and where.
+    wanted: Vec<Wanted>,
     names: HashMap<String, String>,
     bases: HashMap<(Scheme, String, u16, String), String>,
     apis: HashMap<(String, String), String>,
@@ -69,14 +75,15 @@ impl<'a> ServiceReader<'a> {
             problems,
             file: String::new(),
             services: Vec::new(),
+            wanted: Vec::new(),
             names: HashMap::new(),
             bases: HashMap::new(),
             apis: HashMap::new(),
         }
     }
 
-    pub(super) fn finish(self) -> Vec<ApiService> {
-        self.services
+    pub(super) fn finish(self) -> (Vec<ApiService>, Vec<Wanted>) {
+        (self.services, self.wanted)
     }
 
     pub(super) fn read(&mut self, file: &str, document: &ServiceDocument) {
@@ -105,6 +112,7 @@ impl<'a> ServiceReader<'a> {
             &document.tokens
         };
         let tokens = self.token_issuers(documents);
+        let claim_types = self.claim_types(documents);
         let unmatched = self.unmatched(document.unmatched.as_ref());
         if document.operations.len() > MAX_OPERATIONS {
             self.problem(
@@ -112,7 +120,14 @@ impl<'a> ServiceReader<'a> {
                 format!("the service has more than {MAX_OPERATIONS} operations"),
             );
         }
-        let operations = self.operations(&document.operations);
+        let shared_rules = match &document.rules {
+            Some(rules) => self.rules(rules, Level::Service),
+            None => Vec::new(),
+        };
+        if let Some(policy) = &document.policy {
+            self.want(policy, None);
+        }
+        let operations = self.operations(&document.operations, &shared_rules);
         let needs_token = unmatched == Unmatched::Token
             || operations.iter().any(|operation| !operation.is_public());
         if documents.is_empty() && (needs_token || operations.is_empty()) {
@@ -135,12 +150,25 @@ impl<'a> ServiceReader<'a> {
             tokens,
             unmatched,
             plain_paths,
+            claim_types,
+            steps: shared_rules,
             operations,
             index,
             ranked,
             routes: routes.into(),
             realm,
             resource_metadata,
+        });
+    }
+
+    /// Notes that a policy is asked for by the service, or by its operation of that number.
+    fn want(&mut self, policy: &Spanned<String>, operation: Option<usize>) {
+        self.wanted.push(Wanted {
+            service: self.services.len(),
+            operation,
+            policy: policy.value.clone(),
+            file: self.file.clone(),
+            place: place(policy.referenced),
         });
     }
 
@@ -291,13 +319,54 @@ impl<'a> ServiceReader<'a> {
                     "an opaque token does not name its issuer, so only one issuer of a service can have introspection",
                 );
             }
+            let claims = document.claims.as_ref();
+            let groups = claims.and_then(|claims| self.claim_path(claims.groups.as_ref()));
+            let permissions =
+                claims.and_then(|claims| self.claim_path(claims.permissions.as_ref()));
             issuers.push(TokenIssuer {
                 leeway,
+                groups,
+                permissions,
                 introspection,
                 ..TokenIssuer::new(issuer, audiences, profile)
             });
         }
         issuers
+    }
+
+    fn claim_types(&mut self, documents: &[TokenDocument]) -> Vec<(String, ClaimType)> {
+        let mut types: Vec<(String, ClaimType)> = Vec::new();
+        for (name, kind) in documents
+            .iter()
+            .filter_map(|document| document.claims.as_ref())
+            .flat_map(|claims| &claims.types)
+        {
+            let Some(found) = self.named(kind, "types", &ClaimType::ALL) else {
+                continue;
+            };
+            match types.iter().find(|(known, _)| known == name) {
+                Some((_, other)) if *other != found => {
+                    self.problem(
+                        kind,
+                        format!("claim \"{name}\" has two types in one service"),
+                    );
+                }
+                Some(_) => {}
+                None => types.push((name.clone(), found)),
+            }
+        }
+        types
+    }
+
+    fn claim_path(&mut self, path: Option<&Spanned<String>>) -> Option<ClaimPath> {
+        let path = path?;
+        match ClaimPath::parse(&path.value) {
+            Ok(parsed) => Some(parsed),
+            Err(error) => {
+                self.problem(path, format!("\"{}\": {error}", path.value.escape_debug()));
+                None
+            }
+        }
     }
 
     fn leeway(&mut self, leeway: Option<&Spanned<u64>>) -> u64 {
@@ -440,9 +509,9 @@ impl<'a> ServiceReader<'a> {
         );
     }
 
-    fn operations(&mut self, documents: &[OperationDocument]) -> Vec<Operation> {
+    fn operations(&mut self, documents: &[OperationDocument], shared: &[Step]) -> Vec<Operation> {
         let mut operations: Vec<Operation> = Vec::new();
-        for document in documents {
+        for (number, document) in documents.iter().enumerate() {
             if operations
                 .iter()
                 .any(|other| *other.name == *document.name.value)
@@ -456,20 +525,22 @@ impl<'a> ServiceReader<'a> {
             let methods = self.methods(document.methods.as_ref());
             let paths = self.paths(&document.paths);
             let rules = match &document.rules {
-                Some(document) => self.rules(document),
+                Some(document) => self.rules(document, Level::Operation),
                 None => Vec::new(),
             };
-            if let Some(policy) = &document.policy {
-                self.unsupported(policy, "policy");
-            }
             let guard = match &document.public {
                 Some(public) if public.value => {
-                    if !rules.is_empty() {
-                        self.problem(public, "a public operation cannot have rules: nobody would be asked for a token");
+                    if !rules.is_empty() || document.policy.is_some() {
+                        self.problem(public, "a public operation cannot have rules or a policy: nobody would be asked for a token");
                     }
                     Guard::Public
                 }
-                _ => Guard::Token(rules),
+                _ => {
+                    if let Some(policy) = &document.policy {
+                        self.want(policy, Some(number));
+                    }
+                    Guard::Token(shared.iter().cloned().chain(rules).collect())
+                }
             };
             operations.push(Operation {
                 name,
@@ -544,7 +615,7 @@ impl<'a> ServiceReader<'a> {
         paths
     }
 
-    fn rules(&mut self, rules: &Spanned<RulesDocument>) -> Vec<Rule> {
+    fn rules(&mut self, rules: &Spanned<RulesDocument>, level: Level) -> Vec<Step> {
         let document = &rules.value;
         if document.is_empty() {
             self.problem(
@@ -554,6 +625,10 @@ impl<'a> ServiceReader<'a> {
         }
         let scopes = document.scopes.as_ref().and_then(|rule| self.scopes(rule));
         let groups = document.groups.as_ref().and_then(|rule| self.groups(rule));
+        let permission = document
+            .permission
+            .as_ref()
+            .and_then(|rule| self.permission(rule));
         let authentication = document
             .authentication
             .as_ref()
@@ -568,8 +643,26 @@ impl<'a> ServiceReader<'a> {
             .into_iter()
             .chain(scopes)
             .chain(groups)
+            .chain(permission)
             .chain(authentication)
+            .map(|rule| Step {
+                level,
+                requirement: Requirement::Rule(rule),
+            })
             .collect()
+    }
+
+    fn permission(&mut self, permission: &Spanned<String>) -> Option<Rule> {
+        let name = &permission.value;
+        let length = name.chars().count();
+        if name.trim().is_empty() || length > MAX_NAME_CHARS || name.chars().any(char::is_control) {
+            let message = format!(
+                "permission is the name of one permission, such as orders:cancel, of 1 to {MAX_NAME_CHARS} characters"
+            );
+            self.problem(permission, message);
+            return None;
+        }
+        Some(Rule::Permission(PermissionRule::new(name.clone())))
     }
 
     fn scopes(&mut self, rule: &Spanned<AnyAllDocument>) -> Option<Rule> {
@@ -634,13 +727,5 @@ impl<'a> ServiceReader<'a> {
             acr_values.clone(),
             *max_age,
         )))
-    }
-
-    /// A key of the format that this version cannot enforce is never ignored.
-    fn unsupported<T>(&mut self, value: &Spanned<T>, key: &str) {
-        self.problem(
-            value,
-            format!("\"{key}\" is not supported by this version, so it cannot be enforced"),
-        );
     }
 }

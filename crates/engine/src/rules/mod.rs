@@ -2,15 +2,17 @@
 
 mod authentication;
 mod groups;
+mod permission;
 mod scopes;
 mod sender_constraint;
 
 use std::borrow::Cow;
 
-use portcullis_model::{Challenge, ReasonCode};
+use portcullis_model::{Attribute, Challenge, ReasonCode};
 
 pub(crate) use authentication::AuthenticationRule;
 pub(crate) use groups::GroupRule;
+pub(crate) use permission::PermissionRule;
 pub(crate) use scopes::{ScopeRule, is_scope_token};
 pub(crate) use sender_constraint::SenderConstraintRule;
 
@@ -23,6 +25,8 @@ pub(crate) enum Rule {
     Scopes(ScopeRule),
     /// Group membership.
     Groups(GroupRule),
+    /// A permission.
+    Permission(PermissionRule),
     /// How and how long ago the user authenticated.
     Authentication(AuthenticationRule),
     /// What the token is bound to.
@@ -35,6 +39,7 @@ impl Rule {
         match self {
             Self::Scopes(_) => "scopes",
             Self::Groups(_) => "groups",
+            Self::Permission(_) => "permission",
             Self::Authentication(_) => "authentication",
             Self::SenderConstraint(_) => "sender_constraint",
         }
@@ -45,6 +50,7 @@ impl Rule {
         match self {
             Self::Scopes(rule) => rule.check(token),
             Self::Groups(rule) => rule.check(token),
+            Self::Permission(rule) => rule.check(token),
             Self::Authentication(rule) => rule.check(token),
             Self::SenderConstraint(rule) => rule.check(token),
         }
@@ -54,8 +60,22 @@ impl Rule {
     /// seconds).
     pub(crate) fn may_change_within(&self, token: &AccessToken<'_>, seconds: u64) -> bool {
         match self {
-            Self::Scopes(_) | Self::Groups(_) | Self::SenderConstraint(_) => false,
+            Self::Scopes(_) | Self::Groups(_) | Self::Permission(_) | Self::SenderConstraint(_) => {
+                false
+            }
             Self::Authentication(rule) => rule.may_change_within(token, seconds),
+        }
+    }
+
+    /// The claims that it looks at.
+    pub(crate) fn attributes(&self, token: &AccessToken<'_>) -> Vec<Attribute> {
+        let claim = |name: &'static str| Attribute::describe(name, token.claims().get(name));
+        match self {
+            Self::Scopes(_) => vec![Attribute::describe("scope", token.scope_claim())],
+            Self::Groups(_) => vec![Attribute::describe("groups", token.groups())],
+            Self::Permission(_) => vec![Attribute::describe("permissions", token.permissions())],
+            Self::Authentication(_) => vec![claim("acr"), claim("auth_time")],
+            Self::SenderConstraint(_) => vec![claim("cnf")],
         }
     }
 }

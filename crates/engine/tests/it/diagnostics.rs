@@ -9,7 +9,7 @@ fn problems(files: &[(&str, &str)]) -> String {
         .iter()
         .map(|(path, text)| source(path, text))
         .collect();
-    compile(&files)
+    compile(&files, &[])
         .err()
         .map(|problems| problems.to_string())
         .unwrap_or_default()
@@ -57,10 +57,9 @@ operations:
         ("policies/moons.rego", "package acp.authz"),
     ]), @r#"
     services/d.yaml:2:12: an empty list; leave the key out if there is nothing to list
-    services/e.YAML: not a file that is read; API services are files services/<name>.yaml; a name with a dot before it is left alone
-    services/more/f.yaml: not a file that is read; API services are files services/<name>.yaml; a name with a dot before it is left alone
+    services/e.YAML: not a file that is read; API services are files services/<name>.yaml, policies are files policies/<name>.<language>; a name with a dot before it is left alone
+    services/more/f.yaml: not a file that is read; API services are files services/<name>.yaml, policies are files policies/<name>.<language>; a name with a dot before it is left alone
     portcullis.yml: there is portcullis.yaml too; keep one of the two
-    policies/moons.rego: custom policies are not supported by this version; use the rules of an operation, or remove the file
     services/a.yaml:2:32: base URL "https://a.example/v1/": a base URL does not end in "/"
     services/a.yaml:2:55: base URL "ftp://a": the URL's scheme is neither http nor https
     services/a.yaml:4:64: "octa" is no value of "profile"; did you mean "okta"?
@@ -76,12 +75,12 @@ operations:
     services/a.yaml:11:15: "two words" is not one scope: no spaces, quotes or backslashes (RFC 6749 section 3.3)
     services/a.yaml:12:23: max_age is a number of seconds greater than 0
     services/a.yaml:13:11: operation "one" stands twice
-    services/a.yaml:17:13: "policy" is not supported by this version, so it cannot be enforced
-    services/a.yaml:15:13: a public operation cannot have rules: nobody would be asked for a token
+    services/a.yaml:15:13: a public operation cannot have rules or a policy: nobody would be asked for a token
     services/b.yaml:1:7: the name "A" is taken by the service in services/a.yaml
     services/b.yaml:2:13: base URL "https://a.example:443" is taken by the service in services/a.yaml
     services/c.yaml:1:7: the service has neither base_urls nor aws, so no request can reach it
     services/c.yaml:1:7: the service asks for tokens but names no issuer under "tokens"
+    policies/moons.rego: this program cannot run policies of that language; it runs yaml
     "#);
 }
 

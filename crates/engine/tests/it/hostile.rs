@@ -83,7 +83,7 @@ fn hostile_yaml_is_refused_quickly() {
         "name: &a *a",
     ] {
         assert!(
-            portcullis_engine::compile(&[source("services/s.yaml", text)]).is_err(),
+            portcullis_engine::compile(&[source("services/s.yaml", text)], &[]).is_err(),
             "{} bytes",
             text.len()
         );
@@ -121,6 +121,6 @@ proptest! {
     /// Arbitrary policy text never makes the compiler panic.
     #[test]
     fn arbitrary_policies_do_not_panic(text in "(?s).{0,300}") {
-        let _ = portcullis_engine::compile(&[source("services/s.yaml", &text)]);
+        let _ = portcullis_engine::compile(&[source("services/s.yaml", &text)], &[]);
     }
 }

@@ -109,7 +109,8 @@ pub(crate) fn source(path: &str, text: &str) -> SourceFile {
 }
 
 pub(crate) fn policy(service: &str) -> PolicySet {
-    compile(&[source("services/s.yaml", service)]).unwrap_or_else(|problems| panic!("{problems}"))
+    compile(&[source("services/s.yaml", service)], &[])
+        .unwrap_or_else(|problems| panic!("{problems}"))
 }
 
 pub(crate) fn request(method: &str, url: &str, headers: &[(&str, &str)]) -> ApiRequest {

@@ -5,6 +5,7 @@
     reason = "test support: a surprise ends the test"
 )]
 
+mod custom_policies;
 mod decisions;
 mod diagnostics;
 mod hostile;

@@ -280,7 +280,7 @@ impl Stage {
             document["jwks_uri"] = format!("{own}/jwks").into();
             ok(&document.to_string())
         });
-        let policy = compile(&sources).unwrap();
+        let policy = compile(&sources, &[]).unwrap();
         let clock = Arc::new(FakeClock::new());
         let http = Arc::new(HttpClient::new(&TlsRoots::public()).unwrap());
         let point = LocalDecisionPoint::new(policy, http.clone(), clock.clone());
@@ -382,7 +382,7 @@ impl Stage {
     fn cold(&self) -> LocalDecisionPoint {
         let (fetch, clock): (Arc<dyn Fetch>, Arc<dyn Clock>) =
             (self.http.clone(), self.clock.clone());
-        LocalDecisionPoint::new(compile(&self.sources).unwrap(), fetch, clock)
+        LocalDecisionPoint::new(compile(&self.sources, &[]).unwrap(), fetch, clock)
     }
 
     async fn refused(&self, point: &LocalDecisionPoint, token: &str, reason: ReasonCode) {

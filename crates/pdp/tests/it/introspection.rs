@@ -142,7 +142,7 @@ fn policy(more: &str) -> portcullis_pdp::PolicySet {
          operations: [{{ name: Planets, paths: [/planets] }}]\n"
     );
     let path = "services/s.yaml".into();
-    compile(&[SourceFile { path, text }]).unwrap_or_else(|problems| panic!("{problems}"))
+    compile(&[SourceFile { path, text }], &[]).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
 fn with_token(token: &str) -> ApiRequest {

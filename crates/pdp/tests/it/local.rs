@@ -26,7 +26,7 @@ fn policy(issuer: &str, guard: &str) -> PolicySet {
          operations: [{{ name: Planets, paths: [/planets], {guard} }}]\n"
     );
     let path = "services/solar-system.yaml".into();
-    compile(&[SourceFile { path, text }]).unwrap()
+    compile(&[SourceFile { path, text }], &[]).unwrap()
 }
 
 const SILVER: &str = "rules: { scopes: { any_of: [silver] } }";

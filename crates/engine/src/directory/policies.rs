@@ -1,0 +1,179 @@
+//! The custom policies of a directory: each file compiled once, then bound to every place that asks
+//! for it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use portcullis_model::Level;
+
+use crate::diagnostic::{Diagnostic, nearest};
+use crate::policy::validators::{ValidatorsDocument, ValidatorsReader};
+use crate::policy::{
+    OperationOutline, Place, PolicyFile, PolicyLanguage, ServiceOutline, World, check_text,
+};
+use crate::policy_set::{ApiService, BoundPolicy, Guard, Requirement, Step};
+
+/// Most policy files of a directory.
+const MAX_POLICIES: usize = 1000;
+
+/// A policy that a service or one of its operations asks for.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    pub(super) service: usize,
+    /// The number of the operation; `None` where the service asks.
+    pub(super) operation: Option<usize>,
+    /// The file, relative to `policies/`.
+    pub(super) policy: String,
+    /// Where it is asked for.
+    pub(super) file: String,
+    pub(super) place: Option<(u64, u64)>,
+}
+
+/// The policy files of a directory, by their names below `policies/`.
+#[derive(Default)]
+pub(super) struct PolicyFiles<'a> {
+    pub(super) validators: HashMap<&'a str, ValidatorsDocument>,
+    pub(super) texts: BTreeMap<&'a str, &'a str>,
+}
+
+impl PolicyFiles<'_> {
+    /// Compiles every file, and binds those that are wanted into the steps of the services.
+    pub(super) fn bind(
+        self,
+        services: &mut [ApiService],
+        wanted: &[Wanted],
+        languages: &[Arc<dyn PolicyLanguage>],
+        problems: &mut Vec<Diagnostic>,
+    ) {
+        if self.validators.len() + self.texts.len() > MAX_POLICIES {
+            let message = format!("more than {MAX_POLICIES} policies");
+            problems.push(Diagnostic::new("policies", None, message));
+            return;
+        }
+        let before = problems.len();
+        let files = self.compile(services, languages, problems);
+        // What does not compile is among the problems; that nothing can be found in it is not worth
+        // another one.
+        let complete = problems.len() == before;
+        for want in wanted {
+            let Some(file) = files.get(&want.policy) else {
+                if complete {
+                    problems.push(unknown(want, files.keys().map(String::as_str)));
+                }
+                continue;
+            };
+            if let Some(service) = services.get_mut(want.service) {
+                place(service, want, &**file);
+            }
+        }
+    }
+
+    fn compile(
+        self,
+        services: &[ApiService],
+        languages: &[Arc<dyn PolicyLanguage>],
+        problems: &mut Vec<Diagnostic>,
+    ) -> BTreeMap<String, Arc<dyn PolicyFile>> {
+        let mut files: BTreeMap<String, Arc<dyn PolicyFile>> = BTreeMap::new();
+        let world = world(services);
+        for (name, text) in self.texts {
+            let path = format!("policies/{name}");
+            let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
+            let Some(language) = languages.iter().find(|one| one.extension() == extension) else {
+                let known: Vec<_> = languages
+                    .iter()
+                    .map(|one| one.extension())
+                    .chain(["yaml"])
+                    .collect();
+                problems.push(
+                    Diagnostic::new(
+                        &path,
+                        None,
+                        "this program cannot run policies of that language",
+                    )
+                    .help(format!("it runs {}", known.join(", "))),
+                );
+                continue;
+            };
+            let compiled = check_text(&path, text)
+                .map_err(|problem| vec![problem])
+                .and_then(|()| language.compile(&path, text, &world));
+            match compiled {
+                Ok(file) => drop(files.insert(name.to_owned(), file)),
+                Err(found) => problems.extend(found),
+            }
+        }
+        let mut names: Vec<_> = self.validators.keys().copied().collect();
+        names.sort_unstable();
+        let mut reader = ValidatorsReader::new(self.validators, problems);
+        for name in names {
+            if let Some(policy) = reader.compile(name) {
+                files.insert(name.to_owned(), Arc::new(policy));
+            }
+        }
+        files
+    }
+}
+
+fn unknown<'n>(want: &Wanted, known: impl Iterator<Item = &'n str> + Clone) -> Diagnostic {
+    let message = format!("there is no file policies/{}", want.policy.escape_debug());
+    let problem = Diagnostic::new(&want.file, want.place, message);
+    match nearest(&want.policy, known) {
+        Some(name) => problem.help(format!("did you mean \"{name}\"?")),
+        None => problem.help("a policy is named by its file below policies/, such as moons.rego"),
+    }
+}
+
+fn world(services: &[ApiService]) -> World<'_> {
+    World {
+        services: services
+            .iter()
+            .map(|service| ServiceOutline {
+                name: &service.name,
+                operations: service
+                    .operations
+                    .iter()
+                    .map(|operation| OperationOutline {
+                        name: &operation.name,
+                        methods: &operation.methods,
+                        paths: &operation.paths,
+                    })
+                    .collect(),
+                claims: service
+                    .claim_types
+                    .iter()
+                    .map(|(name, kind)| (name.as_str(), *kind))
+                    .collect(),
+            })
+            .collect(),
+    }
+}
+
+/// Adds the policy to the steps of whoever asks for it: after the rules of the same level.
+fn place(service: &mut ApiService, want: &Wanted, file: &dyn PolicyFile) {
+    let name = Arc::clone(&service.name);
+    let bound = |operation: Option<&str>| {
+        Requirement::Policy(BoundPolicy {
+            file: want.policy.as_str().into(),
+            policy: file.bind(&Place {
+                service: &name,
+                operation,
+            }),
+        })
+    };
+    let (level, numbers) = if let Some(number) = want.operation {
+        (Level::Operation, number..number + 1)
+    } else {
+        let requirement = bound(None);
+        let level = Level::Service;
+        service.steps.push(Step { level, requirement });
+        (level, 0..service.operations.len())
+    };
+    for operation in service.operations.get_mut(numbers).unwrap_or_default() {
+        if let Guard::Token(steps) = &mut operation.guard {
+            let at = steps.iter().filter(|step| step.level <= level).count();
+            let requirement = bound(Some(&operation.name));
+            steps.insert(at, Step { level, requirement });
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Attributes of the policy document, by the path that people write: `request.headers.X-App`.
+//!
+//! Names may have dots themselves (`https://example.com/roles`), so at each object the longest name that
+//! is there counts.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::policy::input::canonical;
+
+/// Deepest path, in parts.
+const MAX_PARTS: usize = 32;
+
+/// The place of an attribute in the policy document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Path {
+    /// As it is shown.
+    shown: String,
+    parts: Vec<String>,
+}
+
+/// What an attribute is compared with.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Operand {
+    /// Nothing: the comparator needs no other side.
+    None,
+    /// A value of the policy.
+    Value(Value),
+    /// Another attribute.
+    Reference(Path),
+}
+
+impl Path {
+    /// A path from the root of the document: `authnCtx`, `request` or `contexts`.
+    pub(super) fn from_root(text: &str) -> Result<Self, InvalidPath> {
+        let mut parts: Vec<String> = text.split('.').map(str::to_owned).collect();
+        if parts.len() > MAX_PARTS {
+            return Err(InvalidPath::Depth);
+        }
+        let Some(root) = parts.first_mut() else {
+            return Err(InvalidPath::Root);
+        };
+        let known = match root.as_str() {
+            "authnCtx" | "authn_ctx" => "authn_ctx",
+            "request" => "request",
+            "contexts" => "contexts",
+            "login" => "login",
+            _ => return Err(InvalidPath::Root),
+        };
+        known.clone_into(root);
+        if parts.get(..2) == Some(&["request".to_owned(), "headers".to_owned()])
+            && let Some(name) = parts.get_mut(2)
+        {
+            *name = canonical(name);
+        }
+        Ok(Self {
+            shown: text.to_owned(),
+            parts,
+        })
+    }
+
+    /// A claim of the authentication context.
+    pub(super) fn in_context(field: &str) -> Result<Self, InvalidPath> {
+        let path = Self::from_root(&format!("authn_ctx.{field}"))?;
+        Ok(Self {
+            shown: field.to_owned(),
+            ..path
+        })
+    }
+
+    /// A header field.
+    pub(super) fn header(name: &str) -> Self {
+        Self {
+            shown: format!("header {name}"),
+            parts: vec!["request".to_owned(), "headers".to_owned(), canonical(name)],
+        }
+    }
+
+    /// What is there.
+    pub(super) fn find<'value>(&self, document: &'value Value) -> Option<&'value Value> {
+        find(document, &self.parts)
+    }
+}
+
+fn find<'value>(value: &'value Value, parts: &[String]) -> Option<&'value Value> {
+    if parts.is_empty() {
+        return Some(value);
+    }
+    if let Some(list) = value.as_array() {
+        let (index, rest) = parts.split_first()?;
+        return find(list.get(index.parse::<usize>().ok()?)?, rest);
+    }
+    let members = value.as_object()?;
+    (1..=parts.len()).rev().find_map(|count| {
+        let (name, rest) = parts.split_at_checked(count)?;
+        let member = members.get(&name.join("."))?;
+        find(member, rest)
+    })
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+/// Why a text is no path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum InvalidPath {
+    /// It begins with something that a policy is not given.
+    #[error("an attribute begins with authnCtx, request or contexts")]
+    Root,
+    /// More parts than any attribute has.
+    #[error("an attribute has at most {MAX_PARTS} parts")]
+    Depth,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn finds_names_with_dots_and_header_names_in_any_case() {
+        let document = json!({
+            "authn_ctx": { "https://a.example/roles": ["x"], "a": { "b": 1 }, "a.b": 2 },
+            "request": { "headers": { "X-App": ["y"] }, "mtls": { "x5t#S256": "z" } },
+        });
+        let find = |path: &str| Path::from_root(path).unwrap().find(&document).cloned();
+        assert_eq!(find("authnCtx.https://a.example/roles.0"), Some(json!("x")));
+        assert_eq!(find("authnCtx.a.b"), Some(json!(2)), "the longest name");
+        assert_eq!(find("request.headers.x-app"), Some(json!(["y"])));
+        assert_eq!(find("request.mtls.x5t#S256"), Some(json!("z")));
+        assert_eq!(find("request.body"), None);
+        assert_eq!(Path::from_root("env.HOME"), Err(InvalidPath::Root));
+    }
+}

@@ -1,0 +1,364 @@
+//! From the document of a validators policy to the policy, with the place of everything that is wrong.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::Value;
+use serde_saphyr::Spanned;
+
+use super::attribute::{Operand, Path};
+use super::comparator::{Comparator, InvalidComparator, NAMES};
+use super::{Check, Test, Validator, Validators};
+use crate::diagnostic::{Diagnostic, nearest};
+use crate::directory::document::{list, place, present};
+
+/// Most validators of a policy, those inside others counted.
+const MAX_VALIDATORS: usize = 1000;
+/// Deepest nesting of validators, files that are embedded counted.
+const MAX_DEPTH: usize = 8;
+const VALIDATORS: [&str; 7] = [
+    "identity-context",
+    "attributes",
+    "header",
+    "if",
+    "policy",
+    "true",
+    "false",
+];
+
+/// `policies/*.yaml`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ValidatorsDocument {
+    #[serde(default, deserialize_with = "present")]
+    #[expect(dead_code, reason = "says what the policy is for; files have names")]
+    name: Option<String>,
+    validators: Vec<Spanned<ValidatorDocument>>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ValidatorDocument {
+    name: Spanned<String>,
+    #[serde(default, deserialize_with = "present")]
+    conf: Option<Spanned<ConfDocument>>,
+    #[serde(default, deserialize_with = "list")]
+    recovery: Vec<RecoveryDocument>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConfDocument {
+    #[serde(default, deserialize_with = "list")]
+    fields: Vec<Spanned<FieldDocument>>,
+    #[serde(default, rename = "if", deserialize_with = "list")]
+    condition: Vec<Spanned<ValidatorDocument>>,
+    #[serde(default, deserialize_with = "list")]
+    then: Vec<Spanned<ValidatorDocument>>,
+    #[serde(default, rename = "else", deserialize_with = "list")]
+    otherwise: Vec<Spanned<ValidatorDocument>>,
+    #[serde(default, deserialize_with = "present")]
+    policy: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FieldDocument {
+    field: Spanned<String>,
+    comparator: Spanned<String>,
+    #[serde(default)]
+    value: Option<Value>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RecoveryDocument {
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+/// Compiles the validators policies of a directory, which may embed each other.
+pub(crate) struct ValidatorsReader<'a> {
+    documents: HashMap<&'a str, ValidatorsDocument>,
+    done: HashMap<String, Option<Arc<Validators>>>,
+    /// The files that are being compiled, outermost first.
+    open: Vec<String>,
+    count: usize,
+    problems: &'a mut Vec<Diagnostic>,
+}
+
+impl<'a> ValidatorsReader<'a> {
+    /// A reader of documents by file name, relative to `policies/`.
+    pub(crate) fn new(
+        documents: HashMap<&'a str, ValidatorsDocument>,
+        problems: &'a mut Vec<Diagnostic>,
+    ) -> Self {
+        Self {
+            documents,
+            done: HashMap::new(),
+            open: Vec::new(),
+            count: 0,
+            problems,
+        }
+    }
+
+    /// The policy of a file; `None` where something in it is wrong, which is among the problems then.
+    pub(crate) fn compile(&mut self, file: &str) -> Option<Arc<Validators>> {
+        if let Some(done) = self.done.get(file) {
+            return done.clone();
+        }
+        let document = self.documents.get(file)?.clone();
+        self.open.push(file.to_owned());
+        if self.open.len() == 1 {
+            self.count = 0;
+        }
+        let before = self.problems.len();
+        if document.validators.is_empty() {
+            self.report(None, "a policy without validators permits everyone; write a validator \"true\" where that is meant");
+        }
+        let list = self.validators(&document.validators, self.open.len());
+        self.open.pop();
+        let compiled = (self.problems.len() == before).then(|| Arc::new(Validators { list }));
+        self.done.insert(file.to_owned(), compiled.clone());
+        compiled
+    }
+
+    fn report(&mut self, at: Option<(u64, u64)>, message: impl Into<String>) {
+        let file = format!("policies/{}", self.open.last().map_or("", String::as_str));
+        self.problems.push(Diagnostic::new(&file, at, message));
+    }
+
+    fn problem<T>(&mut self, value: &Spanned<T>, message: impl Into<String>) {
+        self.report(place(value.referenced), message);
+    }
+
+    fn unknown<'n>(
+        &mut self,
+        value: &Spanned<String>,
+        kind: &str,
+        known: impl IntoIterator<Item = &'n str> + Clone,
+    ) {
+        let help = match nearest(&value.value, known.clone()) {
+            Some(name) => format!("did you mean \"{name}\"?"),
+            None => format!(
+                "expected one of {}",
+                known.into_iter().collect::<Vec<_>>().join(", ")
+            ),
+        };
+        let file = format!("policies/{}", self.open.last().map_or("", String::as_str));
+        let message = format!("there is no {kind} \"{}\"", value.value.escape_debug());
+        let at = place(value.referenced);
+        self.problems
+            .push(Diagnostic::new(&file, at, message).help(help));
+    }
+
+    fn validators(
+        &mut self,
+        documents: &[Spanned<ValidatorDocument>],
+        depth: usize,
+    ) -> Vec<Validator> {
+        documents
+            .iter()
+            .filter_map(|document| self.validator(document, depth))
+            .collect()
+    }
+
+    fn validator(
+        &mut self,
+        document: &Spanned<ValidatorDocument>,
+        depth: usize,
+    ) -> Option<Validator> {
+        self.count += 1;
+        if self.count > MAX_VALIDATORS {
+            if self.count == MAX_VALIDATORS + 1 {
+                self.problem(document, format!("more than {MAX_VALIDATORS} validators"));
+            }
+            return None;
+        }
+        if depth > MAX_DEPTH {
+            self.problem(
+                document,
+                format!("validators are nested deeper than {MAX_DEPTH}"),
+            );
+            return None;
+        }
+        let ValidatorDocument {
+            name,
+            conf,
+            recovery,
+        } = &document.value;
+        let Some(known) = VALIDATORS.iter().find(|known| **known == name.value) else {
+            self.unknown(name, "validator", VALIDATORS);
+            return None;
+        };
+        let empty = ConfDocument::default();
+        let given = conf.as_ref().map_or(&empty, |conf| &conf.value);
+        let expected: &[&str] = match *known {
+            "true" | "false" => &[],
+            "if" => &["if", "then", "else"],
+            "policy" => &["policy"],
+            _ => &["fields"],
+        };
+        let mut wrong = false;
+        for (key, there) in [
+            ("fields", !given.fields.is_empty()),
+            ("if", !given.condition.is_empty()),
+            ("then", !given.then.is_empty()),
+            ("else", !given.otherwise.is_empty()),
+            ("policy", given.policy.is_some()),
+        ] {
+            // An "else" may be left out: nothing more is asked for then.
+            if there && !expected.contains(&key) {
+                self.problem(name, format!("validator \"{known}\" has no \"{key}\""));
+                wrong = true;
+            } else if !there && expected.contains(&key) && key != "else" {
+                self.problem(
+                    name,
+                    format!("validator \"{known}\" needs \"{key}\" in its conf"),
+                );
+                wrong = true;
+            }
+        }
+        if wrong {
+            return None;
+        }
+        let check = match *known {
+            "true" => Check::Constant(true),
+            "false" => Check::Constant(false),
+            "if" => Check::Branch {
+                condition: self.validators(&given.condition, depth + 1),
+                then: self.validators(&given.then, depth + 1),
+                otherwise: self.validators(&given.otherwise, depth + 1),
+            },
+            "policy" => self.embedded(given.policy.as_ref()?, depth)?,
+            fields => Check::Fields(
+                given
+                    .fields
+                    .iter()
+                    .filter_map(|field| self.test(field, fields))
+                    .collect(),
+            ),
+        };
+        Some(Validator {
+            name: known,
+            check,
+            recovery: self.recovery(document, recovery),
+        })
+    }
+
+    fn recovery(
+        &mut self,
+        document: &Spanned<ValidatorDocument>,
+        recovery: &[RecoveryDocument],
+    ) -> Vec<String> {
+        // They become one parameter of a challenge, separated by spaces (RFC 9470 section 3).
+        if let Some(wrong) = recovery
+            .iter()
+            .find(|one| !crate::rules::is_scope_token(&one.kind))
+        {
+            let message = format!(
+                "\"{}\" is not the type of a recovery: no spaces, quotes or backslashes",
+                wrong.kind.escape_debug()
+            );
+            self.problem(document, message);
+        }
+        recovery.iter().map(|one| one.kind.clone()).collect()
+    }
+
+    fn embedded(&mut self, file: &Spanned<String>, depth: usize) -> Option<Check> {
+        if self.open.contains(&file.value) {
+            self.problem(
+                file,
+                format!("policy \"{}\" would embed itself", file.value),
+            );
+            return None;
+        }
+        if !self.documents.contains_key(file.value.as_str()) {
+            let known: Vec<String> = self
+                .documents
+                .keys()
+                .map(|name| (*name).to_owned())
+                .collect();
+            self.unknown(file, "validators policy", known.iter().map(String::as_str));
+            return None;
+        }
+        if depth >= MAX_DEPTH {
+            self.problem(
+                file,
+                format!("validators are nested deeper than {MAX_DEPTH}"),
+            );
+            return None;
+        }
+        let policy = self.compile(&file.value)?;
+        Some(Check::Embedded {
+            file: file.value.as_str().into(),
+            policy,
+        })
+    }
+
+    fn test(&mut self, field: &Spanned<FieldDocument>, validator: &str) -> Option<Test> {
+        let FieldDocument {
+            field: name,
+            comparator,
+            value,
+        } = &field.value;
+        let attribute = match validator {
+            "identity-context" => Path::in_context(&name.value),
+            "header" => Ok(Path::header(&name.value)),
+            _ => Path::from_root(name.value.trim_start_matches('$')),
+        };
+        let attribute = match attribute {
+            Ok(path) => path,
+            Err(error) => {
+                self.problem(name, format!("\"{}\": {error}", name.value.escape_debug()));
+                return None;
+            }
+        };
+        let Some((_, compares)) = NAMES.iter().find(|(known, _)| *known == comparator.value) else {
+            self.unknown(comparator, "comparator", NAMES.map(|(known, _)| known));
+            return None;
+        };
+        let operand = match value {
+            None | Some(Value::Null) => Operand::None,
+            Some(Value::String(text)) if text.starts_with('$') => {
+                match Path::from_root(text.trim_start_matches('$')) {
+                    Ok(path) => Operand::Reference(path),
+                    Err(error) => {
+                        self.problem(field, format!("\"{}\": {error}", text.escape_debug()));
+                        return None;
+                    }
+                }
+            }
+            Some(value) => Operand::Value(value.clone()),
+        };
+        if *compares == (operand == Operand::None) {
+            let needs = if *compares {
+                "needs a value"
+            } else {
+                "takes no value"
+            };
+            self.problem(
+                comparator,
+                format!("comparator \"{}\" {needs}", comparator.value),
+            );
+            return None;
+        }
+        let literal = match &operand {
+            Operand::Value(value) => Some(value),
+            _ => None,
+        };
+        match Comparator::named(&comparator.value, literal) {
+            Ok(comparator) => Some(Test {
+                attribute,
+                comparator,
+                operand,
+            }),
+            Err(InvalidComparator::Unknown) => None,
+            Err(error) => {
+                self.problem(comparator, error.to_string());
+                None
+            }
+        }
+    }
+}
