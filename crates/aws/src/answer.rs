@@ -248,7 +248,7 @@ impl Form {
 fn can_carry_out(edits: &RequestEdits) -> Result<(), AnswerError> {
     if edits.url.is_some() {
         Err(AnswerError::UrlEdit)
-    } else if edits.body {
+    } else if edits.body.is_some() {
         Err(AnswerError::BodyEdit)
     } else {
         Ok(())

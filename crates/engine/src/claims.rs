@@ -1,7 +1,7 @@
 //! The claims of an access token whose signature has been verified (RFC 9068 section 4, RFC 7519
 //! section 4.1), under the profile of its issuer.
 
-use portcullis_model::ReasonCode;
+use portcullis_model::{FollowUp, ReasonCode};
 use serde_json::{Map, Value};
 
 use crate::policy_set::TokenIssuer;
@@ -131,6 +131,14 @@ impl<'token> AccessToken<'token> {
     pub fn has_permission(&self, wanted: &str) -> bool {
         let held = self.permissions().and_then(Value::as_array);
         held.is_some_and(|held| held.iter().any(|permission| permission == wanted))
+    }
+
+    /// What a decision on the response needs to know of it.
+    pub(crate) fn follow_up(&self) -> FollowUp {
+        FollowUp::Token {
+            issuer: self.issuer.issuer.to_string(),
+            claims: self.claims.clone(),
+        }
     }
 
     /// Every claim.

@@ -25,6 +25,10 @@ impl ApiService {
             let Guard::Token(steps) = &operation.guard else {
                 return Some(true);
             };
+            if !operation.outbound.statements.is_empty() {
+                // What they do may depend on anything in the request.
+                return None;
+            }
             token.map_or(Some(false), |token| outlook(steps, token))
         });
         let otherwise = match token {

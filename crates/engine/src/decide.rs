@@ -2,27 +2,31 @@
 //! trace.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::fmt;
 use std::sync::Arc;
 
 use portcullis_jose::{CompactJws, VerifyError};
 use portcullis_model::{
     ApiRequest, Challenge, ChallengeError, ChallengeScheme, Check, CheckOutcome, Decision, Deny,
-    Level, Reason, ReasonCode, Reuse, Trace,
+    FollowUp, Level, Outcome, Reason, ReasonCode, RequestEdits, Reuse, Trace,
 };
+use serde_json::{Map, Value};
 
 use crate::claims::{AccessToken, InvalidClaims};
 use crate::credential::{self, SentToken, TokenHash};
 use crate::dpop::InvalidProof;
 use crate::host::{Host, Introspection, VerifiedToken};
 use crate::issuer::IssuerUrl;
-use crate::policy::{PolicyFailure, PolicyInput, Verdict};
+use crate::policy::{PolicyFailure, PolicyInput, Scene, Verdict};
 use crate::policy_set::{
-    ApiService, BoundPolicy, Guard, Operation, PolicySet, Requirement, Step, TokenIssuer, Unmatched,
+    ApiService, BoundPolicy, Guard, Operation, Outbound, PolicySet, Requirement, Step, TokenIssuer,
+    Unmatched,
 };
 use crate::rules::{Refusal, Rule};
 use crate::screen::{refuse, screen};
 use crate::sender::{self, NotTheSender};
+use crate::statement::{Message, Phase, Statement};
 
 /// The signature algorithms of DPoP proofs, as challenges name them (RFC 9449 section 7.1).
 pub(crate) const DPOP_ALGORITHMS: &str =
@@ -214,7 +218,24 @@ impl<'a> Course<'a> {
             Reuse::ThisRequest
         };
         self.trace.checks.clear();
-        let mut decision = self.permit(ReasonCode::Public, "the operation is public", None);
+        let outbound = self.outbound();
+        let statements: Vec<&Statement> = outbound
+            .statements
+            .iter()
+            .filter(|statement| statement.is_for(Phase::Request, true))
+            .collect();
+        let document = if statements.is_empty() {
+            Value::Null
+        } else {
+            let parameters = self.parameters();
+            let input = PolicyInput::new(None, self.scene(), &parameters, None);
+            with_output(input.document(), &Map::new())
+        };
+        let message = "the operation is public";
+        let mut decision =
+            self.permit_with(ReasonCode::Public, message, None, &statements, &document);
+        let wanted = decision.is_permit() && outbound.wants_response();
+        decision.follow_up = wanted.then_some(FollowUp::Anonymous);
         decision.reuse = reuse;
         decision
     }
@@ -332,7 +353,7 @@ impl<'a> Course<'a> {
                 )));
             }
         };
-        let named = jws.payload().get("iss").and_then(serde_json::Value::as_str);
+        let named = jws.payload().get("iss").and_then(Value::as_str);
         let Some(issuer) = named.and_then(|name| self.service.issuer(name)) else {
             let message = "the token names no issuer that the API service accepts";
             return Genuine::Not(Box::new(Progress::Decided(
@@ -368,10 +389,7 @@ impl<'a> Course<'a> {
         // Only what would be accepted now is worth a place.
         let typ = verified.typ.as_deref();
         if AccessToken::check(&verified.claims, typ, issuer, self.now).is_ok()
-            && let Some(expires) = verified
-                .claims
-                .get("exp")
-                .and_then(serde_json::Value::as_f64)
+            && let Some(expires) = verified.claims.get("exp").and_then(Value::as_f64)
         {
             #[expect(
                 clippy::cast_possible_truncation,
@@ -430,31 +448,47 @@ impl<'a> Course<'a> {
         }
         let parameters = self.parameters();
         let certificate = self.request.client_certificate.as_ref();
-        // Built only if some policy looks at it.
-        let input = std::cell::OnceCell::new();
-        let mut context = serde_json::Map::new();
+        // Built only if some policy or statement looks at it.
+        let input = OnceCell::new();
+        let build = || {
+            let certificate = certificate.and_then(|one| sender::thumbprint(one, self.host));
+            PolicyInput::new(Some(token), self.scene(), &parameters, certificate)
+        };
+        let mut context = Map::new();
+        let mut refusal = None;
+        let mut checks = Vec::new();
+        let mut nearest_miss = None;
         for step in steps {
-            let refused = match &step.requirement {
-                Requirement::Rule(rule) => self.rule(step.level, rule, token),
+            let (check, refused) = match &step.requirement {
+                Requirement::Rule(rule) => ask_rule(step.level, rule, token),
                 Requirement::Policy(policy) => {
-                    let input = input.get_or_init(|| {
-                        PolicyInput::new(
-                            token,
-                            self.request,
-                            &self.service.name,
-                            self.operation.map(|operation| &*operation.name),
-                            self.relative,
-                            &parameters,
-                            certificate.and_then(|one| sender::thumbprint(one, self.host)),
-                        )
-                    });
-                    self.policy(step.level, policy, input)
-                        .map(|output| context.extend(output))
+                    let answer = ask_policy(step.level, policy, input.get_or_init(build));
+                    context.extend(answer.output);
+                    nearest_miss = nearest_miss.or(answer.nearest_miss);
+                    (answer.check, answer.refusal)
                 }
             };
-            if let Err(refusal) = refused {
-                return self.refused(*refusal);
+            checks.push(check);
+            refusal = refused;
+            if refusal.is_some() {
+                break;
             }
+        }
+        let outbound = self.outbound();
+        let permitted = refusal.is_none();
+        let statements: Vec<&Statement> = outbound
+            .statements
+            .iter()
+            .filter(|statement| statement.is_for(Phase::Request, permitted))
+            .collect();
+        let document = (!statements.is_empty())
+            .then(|| with_output(input.get_or_init(build).document(), &context));
+        let follow_up = (permitted && outbound.wants_response()).then(|| token.follow_up());
+        self.trace.checks.append(&mut checks);
+        self.trace.nearest_miss = nearest_miss;
+        let document = document.unwrap_or_default();
+        if let Some(refusal) = refusal {
+            return self.refused(*refusal, &statements, &document);
         }
         let (code, message) = if self.operation.is_some() {
             (
@@ -467,63 +501,59 @@ impl<'a> Course<'a> {
                 "no operation covers the request; the service lets any valid token through",
             )
         };
-        let mut decision = self.permit(code, message, token.subject());
+        let subject = token.subject();
+        let mut decision = self.permit_with(code, message, subject, &statements, &document);
         decision.context = context;
+        decision.follow_up = follow_up.filter(|_| decision.is_permit());
         decision
     }
 
-    fn rule(
-        &mut self,
-        level: Level,
-        rule: &Rule,
-        token: &AccessToken<'_>,
-    ) -> Result<(), Box<Refusal>> {
-        let outcome = rule.check(token);
-        self.trace.checks.push(Check {
-            name: rule.name(),
-            level,
-            outcome: CheckOutcome::of(outcome.is_ok()),
-            detail: match &outcome {
-                Ok(()) => "holds".into(),
-                Err(refusal) => refusal.message.clone(),
-            },
-            attributes: rule.attributes(token),
-        });
-        outcome
+    /// What happens beside letting through.
+    fn outbound(&self) -> &'a Outbound {
+        self.operation
+            .map_or(&self.service.outbound, |operation| &operation.outbound)
     }
 
-    /// Asks a custom policy; what it says beside its answer is for the backend.
-    fn policy(
-        &mut self,
-        level: Level,
-        bound: &BoundPolicy,
-        input: &PolicyInput<'_>,
-    ) -> Result<serde_json::Map<String, serde_json::Value>, Box<Refusal>> {
-        let answer = bound.policy.evaluate(input);
-        let (permit, detail, attributes) = match &answer {
-            Ok(verdict) => (
-                verdict.permit,
-                verdict.detail.clone(),
-                verdict.attributes.clone(),
-            ),
-            Err(failure) => (false, failure.to_string().into(), Vec::new()),
-        };
-        let file = &bound.file;
-        self.trace.checks.push(Check {
-            name: "policy",
-            level,
-            outcome: CheckOutcome::of(permit),
-            detail: format!("{file}: {detail}").into(),
-            attributes,
-        });
-        match answer {
-            Ok(verdict) if verdict.permit => Ok(verdict.output),
-            Ok(verdict) => {
-                self.trace.nearest_miss.clone_from(&verdict.nearest_miss);
-                Err(Box::new(denied_by(file, &verdict)))
-            }
-            Err(failure) => Err(Box::new(failed(file, &failure))),
+    fn scene(&self) -> Scene<'a> {
+        Scene {
+            request: self.request,
+            response: None,
+            now: self.now,
+            service: &self.service.name,
+            operation: self.operation.map(|operation| &*operation.name),
+            path: self.relative,
         }
+    }
+
+    /// A permit with what statements change about the request, or a deny where one that is obligatory
+    /// cannot be carried out.
+    fn permit_with(
+        mut self,
+        code: ReasonCode,
+        message: &'static str,
+        subject: Option<&str>,
+        statements: &[&Statement],
+        document: &Value,
+    ) -> Decision {
+        let url = &self.request.url;
+        let query = url.query().unwrap_or_default().to_owned();
+        let body = self.request.body.as_deref();
+        let mut changed = Message::new(&self.request.headers, Some(query), body);
+        if let Err(unfulfilled) = change(&mut changed, statements, document, &mut self.trace) {
+            return self.deny(
+                Deny::status(500),
+                ReasonCode::StatementUnfulfilled,
+                unfulfilled,
+            );
+        }
+        let edits = changed.finish();
+        let mut decision = self.permit(code, message, subject);
+        decision.outcome = Outcome::Permit(RequestEdits {
+            headers: edits.headers,
+            url: edits.query.map(|query| with_query(url.as_str(), &query)),
+            body: edits.body,
+        });
+        decision
     }
 
     /// The path parameters of the operation's pattern that covers the request.
@@ -560,10 +590,8 @@ impl<'a> Course<'a> {
     fn challenge(&self) -> Challenge {
         Challenge {
             scheme: self.scheme,
-            realm: Some(self.service.realm.clone()),
-            resource_metadata: self.service.resource_metadata.clone(),
             algs: (self.scheme == ChallengeScheme::Dpop).then(|| DPOP_ALGORITHMS.to_owned()),
-            ..Challenge::default()
+            ..self.service.challenge()
         }
     }
 
@@ -625,7 +653,7 @@ impl<'a> Course<'a> {
                     ChallengeError::UseDpopNonce,
                     message,
                 );
-                if let (Some(nonces), portcullis_model::Outcome::Deny(deny)) =
+                if let (Some(nonces), Outcome::Deny(deny)) =
                     (self.host.nonces(), &mut decision.outcome)
                 {
                     // A nonce is made of characters that a header can hold.
@@ -656,14 +684,19 @@ impl<'a> Course<'a> {
         }
     }
 
-    fn refused(mut self, refusal: Refusal) -> Decision {
+    fn refused(
+        mut self,
+        refusal: Refusal,
+        statements: &[&Statement],
+        document: &Value,
+    ) -> Decision {
         let Refusal {
             status,
             code,
             message,
             challenge,
         } = refusal;
-        let deny = match challenge {
+        let mut deny = match challenge {
             Some(challenge) => {
                 if challenge.scheme == ChallengeScheme::Dpop {
                     self.scheme = ChallengeScheme::Dpop;
@@ -683,6 +716,8 @@ impl<'a> Course<'a> {
             }
             None => Deny::status(status),
         };
+        let common = self.challenge();
+        turn_away(&mut deny, statements, &common, document, &mut self.trace);
         self.deny(deny, code, message)
     }
 
@@ -699,6 +734,141 @@ impl<'a> Course<'a> {
             detail,
             attributes: Vec::new(),
         });
+    }
+}
+
+/// A rule's answer as a check, and the refusal where it does not hold.
+fn ask_rule(level: Level, rule: &Rule, token: &AccessToken<'_>) -> (Check, Option<Box<Refusal>>) {
+    let refusal = rule.check(token).err();
+    let check = Check {
+        name: rule.name(),
+        level,
+        outcome: CheckOutcome::of(refusal.is_none()),
+        detail: match &refusal {
+            None => "holds".into(),
+            Some(refusal) => refusal.message.clone(),
+        },
+        attributes: rule.attributes(token),
+    };
+    (check, refusal)
+}
+
+/// What a custom policy came to.
+pub(crate) struct PolicyAnswer {
+    pub(crate) check: Check,
+    pub(crate) refusal: Option<Box<Refusal>>,
+    pub(crate) nearest_miss: Option<String>,
+    /// What it says beside its answer.
+    pub(crate) output: Map<String, Value>,
+}
+
+/// Asks a custom policy.
+pub(crate) fn ask_policy(
+    level: Level,
+    bound: &BoundPolicy,
+    input: &PolicyInput<'_>,
+) -> PolicyAnswer {
+    let file = &bound.file;
+    let answer = bound.policy.evaluate(input);
+    let (permit, detail, attributes) = match &answer {
+        Ok(verdict) => (
+            verdict.permit,
+            verdict.detail.clone(),
+            verdict.attributes.clone(),
+        ),
+        Err(failure) => (false, failure.to_string().into(), Vec::new()),
+    };
+    let check = Check {
+        name: "policy",
+        level,
+        outcome: CheckOutcome::of(permit),
+        detail: format!("{file}: {detail}").into(),
+        attributes,
+    };
+    let (refusal, nearest_miss, output) = match answer {
+        Ok(verdict) if verdict.permit => (None, None, verdict.output),
+        Ok(verdict) => {
+            let refusal = denied_by(file, &verdict);
+            (Some(Box::new(refusal)), verdict.nearest_miss, Map::new())
+        }
+        Err(failure) => (Some(Box::new(failed(file, &failure))), None, Map::new()),
+    };
+    PolicyAnswer {
+        check,
+        refusal,
+        nearest_miss,
+        output,
+    }
+}
+
+/// The document with what policies said beside their answers.
+pub(crate) fn with_output(document: &Value, output: &Map<String, Value>) -> Value {
+    let mut document = document.clone();
+    if let Some(members) = document.as_object_mut() {
+        members.insert("output".to_owned(), Value::from(output.clone()));
+    }
+    document
+}
+
+/// Carries statements out in their order. The first that is obligatory and cannot be carried out ends it
+/// with its name and what it lacks.
+pub(crate) fn change(
+    message: &mut Message<'_>,
+    statements: &[&Statement],
+    document: &Value,
+    trace: &mut Trace,
+) -> Result<(), String> {
+    for statement in statements {
+        let outcome = statement.change(message, document);
+        note_statement(trace, statement, outcome.as_ref().err());
+        if let Err(lacking) = outcome
+            && statement.obligatory
+        {
+            return Err(format!(
+                "the statement {} could not be carried out: {lacking}",
+                statement.name
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Carries out what statements say to a client that is turned away. What cannot be carried out leaves the
+/// deny as it is.
+pub(crate) fn turn_away(
+    deny: &mut Deny,
+    statements: &[&Statement],
+    common: &Challenge,
+    document: &Value,
+    trace: &mut Trace,
+) {
+    for statement in statements {
+        let outcome = statement.turn_away(deny, common, document);
+        note_statement(trace, statement, outcome.as_ref().err());
+    }
+}
+
+fn note_statement(trace: &mut Trace, statement: &Statement, lacking: Option<&String>) {
+    trace.checks.push(Check {
+        name: "statement",
+        level: Level::Request,
+        outcome: CheckOutcome::of(lacking.is_none()),
+        detail: match lacking {
+            None => format!("{}: carried out", statement.name),
+            Some(lacking) => format!("{}: {lacking}", statement.name),
+        }
+        .into(),
+        attributes: Vec::new(),
+    });
+}
+
+/// The same URL with another query.
+fn with_query(url: &str, query: &str) -> String {
+    let before = url.split_once('?').map_or(url, |(before, _)| before);
+    if query.is_empty() {
+        before.to_owned()
+    } else {
+        format!("{before}?{query}")
     }
 }
 

@@ -10,6 +10,7 @@ mod claims;
 mod coverage;
 mod credential;
 mod decide;
+mod decide_response;
 mod diagnostic;
 mod directory;
 mod dpop;
@@ -25,6 +26,7 @@ mod rules;
 mod scope_table;
 mod screen;
 mod sender;
+mod statement;
 
 pub use claim_path::{ClaimPath, InvalidClaimPath};
 pub use claims::{AccessToken, InvalidClaims};

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use portcullis_model::{BaseUrl, Level, Method, PathPattern, Route, Scheme};
+use portcullis_model::{BaseUrl, Challenge, Level, Method, PathPattern, Route, Scheme};
 
 use crate::claim_path::ClaimPath;
 use crate::issuer::IssuerUrl;
@@ -14,6 +14,7 @@ use crate::matching::OperationIndex;
 use crate::policy::{ClaimType, CustomPolicy};
 use crate::profile::Profile;
 use crate::rules::Rule;
+use crate::statement::{Phase, Statement};
 
 /// API services with all that guards them.
 #[derive(Debug, Default)]
@@ -159,6 +160,8 @@ pub struct ApiService {
     pub(crate) claim_types: Vec<(String, ClaimType)>,
     /// What every token that no operation asks anything of has to satisfy.
     pub(crate) steps: Vec<Step>,
+    /// The same of what it lets through.
+    pub(crate) outbound: Outbound,
     /// Its operations, in the order of the file.
     pub(crate) operations: Vec<Operation>,
     pub(crate) index: OperationIndex,
@@ -186,6 +189,15 @@ impl ApiService {
     #[must_use]
     pub fn operations(&self) -> &[Operation] {
         &self.operations
+    }
+
+    /// What its challenges have in common.
+    pub(crate) fn challenge(&self) -> Challenge {
+        Challenge {
+            realm: Some(self.realm.clone()),
+            resource_metadata: self.resource_metadata.clone(),
+            ..Challenge::default()
+        }
     }
 
     /// The issuer that is asked about opaque tokens.
@@ -301,6 +313,7 @@ pub struct Operation {
     /// The path patterns, relative to the base URL.
     pub paths: Vec<PathPattern>,
     pub(crate) guard: Guard,
+    pub(crate) outbound: Outbound,
 }
 
 impl Operation {
@@ -338,6 +351,24 @@ pub(crate) enum Guard {
     /// A valid token that satisfies every step, those of the service first; without steps, any valid
     /// token.
     Token(Vec<Step>),
+}
+
+/// What happens beside letting a request through: statements, and policies on the response. Those of the
+/// service come first.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Outbound {
+    /// Asked when the backend has answered.
+    pub(crate) policies: Vec<BoundPolicy>,
+    /// Of both ways.
+    pub(crate) statements: Vec<Statement>,
+}
+
+impl Outbound {
+    /// Whether anything is asked or done when the backend has answered.
+    pub(crate) fn wants_response(&self) -> bool {
+        let for_response = |one: &Statement| one.phase == Phase::Response;
+        !self.policies.is_empty() || self.statements.iter().any(for_response)
+    }
 }
 
 /// One thing that is asked of a valid token.

@@ -14,7 +14,7 @@ use portcullis_model::{InvalidMethod, InvalidPattern, Level, Method, PathPattern
 
 use crate::matching::OperationIndex;
 use crate::policy_set::{
-    ApiService, Guard, Operation, PolicySet, Requirement, Step, TokenIssuer, Unmatched,
+    ApiService, Guard, Operation, Outbound, PolicySet, Requirement, Step, TokenIssuer, Unmatched,
 };
 use crate::rules::{Rule, ScopeRule, is_scope_token};
 
@@ -60,6 +60,7 @@ pub fn compile_scope_table(
         plain_paths,
         claim_types: Vec::new(),
         steps: Vec::new(),
+        outbound: Outbound::default(),
         operations,
         index,
         ranked,
@@ -107,6 +108,7 @@ fn operation(entry: &str) -> Result<Operation, InvalidScopeTable> {
         methods,
         paths: vec![pattern],
         guard,
+        outbound: Outbound::default(),
     })
 }
 

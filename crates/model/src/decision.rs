@@ -25,8 +25,35 @@ pub struct Decision {
     pub context: Map<String, Value>,
     /// For which other requests the decision holds.
     pub reuse: Reuse,
+    /// What is to be known of the token when the backend has answered; `None` where nothing is asked or
+    /// done then.
+    pub follow_up: Option<FollowUp>,
     /// How the decision came about.
     pub trace: Trace,
+}
+
+/// What a decision on a response needs to know of the decision on its request.
+#[derive(Clone, PartialEq)]
+pub enum FollowUp {
+    /// The request came without a token that counts.
+    Anonymous,
+    /// It came with a token of that issuer and these claims.
+    Token {
+        /// The issuer.
+        issuer: String,
+        /// The claims.
+        claims: Map<String, Value>,
+    },
+}
+
+/// Leaves out the claims.
+impl fmt::Debug for FollowUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Anonymous => f.write_str("Anonymous"),
+            Self::Token { .. } => f.write_str("Token(..)"),
+        }
+    }
 }
 
 impl Decision {
@@ -49,6 +76,7 @@ impl Decision {
             principal: None,
             context: Map::new(),
             reuse: Reuse::ThisRequest,
+            follow_up: None,
             trace: Trace::default(),
         }
     }
@@ -106,8 +134,26 @@ pub struct RequestEdits {
     pub headers: Vec<HeaderEdit>,
     /// The absolute URL that replaces the request's.
     pub url: Option<String>,
-    /// Whether the body is to be replaced or removed. No AWS authorizer can carry that out.
-    pub body: bool,
+    /// What becomes of the body. No AWS authorizer can carry that out.
+    pub body: Option<BodyEdit>,
+}
+
+/// A changed body.
+#[derive(Clone, PartialEq, Eq)]
+pub enum BodyEdit {
+    /// There is none any more.
+    Remove,
+    /// It is this one.
+    Replace(String),
+}
+
+impl fmt::Debug for BodyEdit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Remove => f.write_str("Remove"),
+            Self::Replace(body) => write!(f, "Replace([{} bytes])", body.len()),
+        }
+    }
 }
 
 impl RequestEdits {

@@ -13,13 +13,14 @@ mod path;
 mod pattern;
 mod reason;
 mod request;
+mod response;
 mod url;
 
 pub use challenge::{Challenge, ChallengeError, ChallengeScheme};
 pub use coverage::{Coverage, Route};
 pub use decision::{
-    Attribute, Check, CheckOutcome, Decision, Deny, HeaderEdit, Level, Outcome, RequestEdits,
-    Reuse, Trace,
+    Attribute, BodyEdit, Check, CheckOutcome, Decision, Deny, FollowUp, HeaderEdit, Level, Outcome,
+    RequestEdits, Reuse, Trace,
 };
 pub use header::{HeaderField, HeaderMap, InvalidHeader, MAX_HEADER_BYTES, MAX_HEADERS};
 pub use path::{AmbiguousPath, DecodedPath};
@@ -31,6 +32,7 @@ pub use request::{
     AmbiguousAuthorization, ApiRequest, AwsEntry, ClientCertificate, InvalidMethod,
     MAX_METHOD_CHARS, MAX_TOKEN_BYTES, Method, Source,
 };
+pub use response::{ApiResponse, ResponseDecision, ResponseEdits, ResponseOutcome};
 pub use url::{
     BaseUrl, InvalidBaseUrl, InvalidUrl, MAX_BASE_URL_CHARS, MAX_URL_BYTES, RequestUrl, Scheme,
 };

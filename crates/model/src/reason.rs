@@ -117,6 +117,8 @@ reason_codes! {
     PolicyFailed = "policy_failed",
     /// A custom policy took more time, steps or memory than it may.
     PolicyLimitExceeded = "policy_limit_exceeded",
+    /// A statement that the decision depends on could not be carried out.
+    StatementUnfulfilled = "statement_unfulfilled",
     /// The decision point could not be reached or gave no usable answer.
     DecisionPointUnavailable = "decision_point_unavailable",
 }

@@ -3,7 +3,10 @@
 use std::pin::Pin;
 use std::time::Duration;
 
-use portcullis_model::{ApiRequest, Decision};
+use portcullis_model::{
+    ApiRequest, ApiResponse, Decision, Deny, FollowUp, Reason, ReasonCode, ResponseDecision,
+    ResponseOutcome, Trace,
+};
 
 /// A decision on its way.
 pub type DecisionFuture<'a> =
@@ -16,6 +19,22 @@ pub trait DecisionPoint: Send + Sync {
     /// An error means that no decision could be had. It is never a permit: the enforcement point
     /// turns it into an error or a deny.
     fn decide<'a>(&'a self, request: &'a ApiRequest) -> DecisionFuture<'a>;
+
+    /// Decides on the response to a request that was permitted; `known` is what the decision on the
+    /// request left behind. Where nobody can, the response is denied.
+    fn decide_response(
+        &self,
+        _request: &ApiRequest,
+        _known: Option<&FollowUp>,
+        _response: &ApiResponse,
+    ) -> ResponseDecision {
+        let message = "this decision point does not decide on responses";
+        ResponseDecision {
+            outcome: ResponseOutcome::Deny(Deny::status(503)),
+            reason: Reason::new(ReasonCode::DecisionPointUnavailable, message),
+            trace: Trace::default(),
+        }
+    }
 }
 
 /// Why no decision could be had.

@@ -11,7 +11,7 @@ use portcullis_engine::{
     ProofUse, TokenHash, VerifiedToken,
 };
 use portcullis_jose::{AwsLc, CryptoProvider, Jwks};
-use portcullis_model::{ApiRequest, Decision};
+use portcullis_model::{ApiRequest, ApiResponse, Decision, FollowUp, ResponseDecision};
 
 use crate::clock::Clock;
 use crate::decision_point::{DecisionFuture, DecisionPoint, Unavailable};
@@ -309,5 +309,16 @@ impl Host for Answered<'_> {
 impl DecisionPoint for LocalDecisionPoint {
     fn decide<'a>(&'a self, request: &'a ApiRequest) -> DecisionFuture<'a> {
         Box::pin(LocalDecisionPoint::decide(self, request))
+    }
+
+    fn decide_response(
+        &self,
+        request: &ApiRequest,
+        known: Option<&FollowUp>,
+        response: &ApiResponse,
+    ) -> ResponseDecision {
+        let loaded = self.loaded.load();
+        let now = self.clock.unix_now();
+        loaded.policy.decide_response(request, known, response, now)
     }
 }

@@ -12,6 +12,7 @@ use crate::credentials::GatewayCredentials;
 use crate::error::ApiError;
 use crate::health::{self, Readiness};
 use crate::sideband;
+use crate::state::StateKey;
 
 /// Largest body of a call, in bytes: the limit that `PingAuthorize` ships with.
 pub const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -23,6 +24,8 @@ pub struct AppState {
     pub decision_point: Arc<dyn DecisionPoint>,
     /// Who may ask; `None` lets everyone ask, for a loopback address only.
     pub credentials: Option<Arc<GatewayCredentials>>,
+    /// What the states are sealed with that gateways hand back.
+    pub state_key: Arc<StateKey>,
     /// Whether requests should be sent here.
     pub readiness: Readiness,
     /// The time.
@@ -36,6 +39,11 @@ pub struct AppState {
 pub fn router(state: AppState) -> Router {
     Router::new()
         .route("/sideband/request", post(sideband::request))
+        .route("/sideband/response", post(sideband::response))
+        .route(
+            "/v1/environments/{environment}/sideband/response",
+            post(sideband::response),
+        )
         .route(
             "/v1/environments/{environment}/sideband/request",
             post(sideband::request),

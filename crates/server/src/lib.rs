@@ -9,9 +9,11 @@ mod health;
 mod listener;
 mod reload;
 mod sideband;
+mod state;
 
 pub use app::{AppState, MAX_BODY_BYTES, router};
 pub use credentials::{GatewayCredentials, InvalidCredentials};
 pub use health::Readiness;
 pub use listener::{DRAIN_TIME, serve};
 pub use reload::{RELOAD_INTERVAL, watch};
+pub use state::{MIN_STATE_KEY_BYTES, StateKey};

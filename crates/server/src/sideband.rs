@@ -1,4 +1,5 @@
 //! `POST /sideband/request`: an enforcement point asks for a decision on one request.
+//! `POST /sideband/response`: it asks for one on what the backend answered.
 //!
 //! 200 with an echo of the request is a permit; 200 with a `response` beside the echo is a deny
 //! that the enforcement point hands to its client. Every other status says that the call itself
@@ -11,8 +12,13 @@ use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use portcullis_model::Decision;
-use portcullis_sideband::{SidebandReply, SidebandRequest};
+use portcullis_model::{
+    ApiRequest, Decision, Method, RequestUrl, ResponseDecision, ResponseOutcome, Source,
+};
+use portcullis_sideband::{
+    SidebandReply, SidebandRequest, SidebandResponse, SidebandResponseReply,
+};
+use serde::Serialize;
 use uuid::Uuid;
 
 use crate::app::{AppState, MAX_BODY_BYTES};
@@ -38,13 +44,7 @@ pub(crate) async fn request(
         .to_api_request()
         .map_err(|error| ApiError::invalid_request(error.to_string()))?;
     let id = Uuid::new_v4().to_string();
-    let decision = match state.decision_point.decide(&request).await {
-        Ok(decision) => decision,
-        Err(error) => {
-            tracing::error!(decision_id = id, %error, "no decision could be made");
-            return Err(ApiError::unavailable());
-        }
-    };
+    let decision = decide(&state, &request, &id).await?;
     let elapsed = state.clock.monotonic().saturating_duration_since(started);
     log(
         &id,
@@ -53,8 +53,83 @@ pub(crate) async fn request(
         request.url.path(),
         elapsed,
     );
-    let reply = SidebandReply::from_decision(&sent, &decision);
-    let reply = serde_json::to_vec(&reply).map_err(|_| ApiError::unavailable())?;
+    let now = state.clock.unix_now();
+    let follow_up = decision.follow_up.as_ref();
+    let sealed = follow_up.and_then(|known| state.state_key.seal(&request, known, now));
+    let reply = SidebandReply::from_decision(&sent, &decision, sealed);
+    answer(id, &reply)
+}
+
+/// The decision on a response. What was known of its request comes from `state`; a gateway that hands back
+/// the request itself has it decided on once more, and one that hands back neither is answered where
+/// nothing is to be asked or done.
+pub(crate) async fn response(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    authenticate(&state, &headers)?;
+    let started = state.clock.monotonic();
+    let body = read(body).await?;
+    let refuse = |error: String| ApiError::invalid_request(error);
+    let sent = SidebandResponse::parse(&body).map_err(|error| refuse(error.to_string()))?;
+    let answered = sent
+        .to_api_response()
+        .map_err(|error| refuse(format!("headers: {error}")))?;
+    let id = Uuid::new_v4().to_string();
+    let (request, known) = match (&sent.state, &sent.request) {
+        (Some(sealed), _) => {
+            let now = state.clock.unix_now();
+            let opened = sealed
+                .as_str()
+                .and_then(|text| state.state_key.open(text, now));
+            let known = opened.ok_or_else(|| {
+                refuse(
+                    "state: expected the one that came with the answer to the request".to_owned(),
+                )
+            })?;
+            (known.request, Some(known.follow_up))
+        }
+        (None, Some(request)) => {
+            let request = request
+                .to_api_request()
+                .map_err(|error| refuse(format!("request: {error}")))?;
+            let decision = decide(&state, &request, &id).await?;
+            (request, decision.follow_up)
+        }
+        (None, None) => (bare(&sent).map_err(refuse)?, None),
+    };
+    let decision = state
+        .decision_point
+        .decide_response(&request, known.as_ref(), &answered);
+    let elapsed = state.clock.monotonic().saturating_duration_since(started);
+    log_response(&id, &decision, elapsed);
+    answer(id, &SidebandResponseReply::from_decision(&sent, &decision))
+}
+
+/// The request of which nothing is known but its method and URL.
+fn bare(sent: &SidebandResponse) -> Result<ApiRequest, String> {
+    Ok(ApiRequest {
+        method: Method::parse(&sent.method).map_err(|error| format!("method: {error}"))?,
+        url: RequestUrl::parse(&sent.url).map_err(|error| format!("url: {error}"))?,
+        http_version: sent.http_version.clone(),
+        headers: portcullis_model::HeaderMap::new(),
+        source: Source::default(),
+        client_certificate: None,
+        body: None,
+        entry: None,
+    })
+}
+
+async fn decide(state: &AppState, request: &ApiRequest, id: &str) -> Result<Decision, ApiError> {
+    state.decision_point.decide(request).await.map_err(|error| {
+        tracing::error!(decision_id = id, %error, "no decision could be made");
+        ApiError::unavailable()
+    })
+}
+
+fn answer(id: String, reply: &impl Serialize) -> Result<Response, ApiError> {
+    let reply = serde_json::to_vec(reply).map_err(|_| ApiError::unavailable())?;
     Ok((
         [
             (header::CONTENT_TYPE, "application/json".to_owned()),
@@ -106,6 +181,25 @@ fn log(id: &str, decision: &Decision, method: &str, path: &str, elapsed: Duratio
         operation = decision.trace.operation.as_deref(),
         method,
         path,
+        elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
+        "decided"
+    );
+}
+
+/// One line a decision on a response.
+fn log_response(id: &str, decision: &ResponseDecision, elapsed: Duration) {
+    let (outcome, status) = match &decision.outcome {
+        ResponseOutcome::Permit(_) => ("permit", None),
+        ResponseOutcome::Deny(deny) => ("deny", Some(deny.status)),
+    };
+    tracing::info!(
+        decision_id = id,
+        decision = outcome,
+        phase = "response",
+        reason = decision.reason.code.as_str(),
+        status,
+        service = decision.trace.service.as_deref(),
+        operation = decision.trace.operation.as_deref(),
         elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
         "decided"
     );

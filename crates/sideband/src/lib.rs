@@ -14,9 +14,11 @@ mod loose;
 mod object;
 mod reply;
 mod request;
+mod response;
 
 pub use certificate::ClientCertificateJwk;
 pub use error::SidebandError;
 pub use header::Headers;
 pub use reply::{BadAnswer, MAX_REPLY_BYTES, Response, SidebandReply};
 pub use request::{InvalidRequest, SidebandRequest, UNKNOWN_SOURCE_IP, UNKNOWN_SOURCE_PORT};
+pub use response::{SidebandResponse, SidebandResponseReply};

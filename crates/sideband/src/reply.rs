@@ -8,8 +8,8 @@ use std::fmt;
 use std::net::IpAddr;
 
 use portcullis_model::{
-    ChallengeError, Decision, Deny, HeaderEdit, HeaderField, HeaderMap, InvalidHeader, InvalidUrl,
-    Outcome, Reason, ReasonCode, RequestEdits, RequestUrl,
+    BodyEdit, ChallengeError, Decision, Deny, HeaderEdit, HeaderField, HeaderMap, InvalidHeader,
+    InvalidUrl, Outcome, Reason, ReasonCode, RequestEdits, RequestUrl,
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -84,9 +84,14 @@ pub struct Response {
 }
 
 impl SidebandReply {
-    /// Puts a decision on a request into an answer.
+    /// Puts a decision on a request into an answer. A permit carries the state to hand back when the
+    /// backend has answered.
     #[must_use]
-    pub fn from_decision(sent: &SidebandRequest, decision: &Decision) -> Self {
+    pub fn from_decision(
+        sent: &SidebandRequest,
+        decision: &Decision,
+        state: Option<String>,
+    ) -> Self {
         let echo = Self {
             source_ip: sent.source_ip.clone(),
             source_port: sent.source_port,
@@ -101,8 +106,14 @@ impl SidebandReply {
         };
         match &decision.outcome {
             Outcome::Permit(edits) => Self {
+                state: state.map(Value::from),
                 url: edits.url.clone().unwrap_or(echo.url),
                 headers: edited(&echo.headers, &edits.headers),
+                body: match &edits.body {
+                    None => echo.body,
+                    Some(BodyEdit::Remove) => None,
+                    Some(BodyEdit::Replace(body)) => Some(body.clone()),
+                },
                 ..echo
             },
             Outcome::Deny(deny) => Self {
@@ -169,9 +180,19 @@ impl SidebandReply {
         Ok(RequestEdits {
             headers: header_edits(&before, &headers),
             url,
-            body: self.body.as_deref().unwrap_or_default()
-                != sent.body.as_deref().unwrap_or_default(),
+            body: self.edited_body(sent),
         })
+    }
+
+    /// A body that is missing is gone; one that is empty is as good as none.
+    fn edited_body(&self, sent: &SidebandRequest) -> Option<BodyEdit> {
+        let (before, after) = (sent.body.as_deref(), self.body.as_deref());
+        match after.filter(|body| !body.is_empty()) {
+            None if before.unwrap_or_default().is_empty() => None,
+            None => Some(BodyEdit::Remove),
+            Some(same) if before == Some(same) => None,
+            Some(other) => Some(BodyEdit::Replace(other.to_owned())),
+        }
     }
 
     /// Path and query may change; scheme, host and port are what the client reached. A port or a
@@ -204,7 +225,7 @@ impl fmt::Debug for SidebandReply {
 }
 
 impl Response {
-    fn from_deny(deny: &Deny) -> Self {
+    pub(crate) fn from_deny(deny: &Deny) -> Self {
         let challenges = deny
             .www_authenticate()
             .map(|challenge| ("www-authenticate".to_owned(), challenge));
@@ -292,7 +313,10 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     clippy::trivially_copy_pass_by_ref,
     reason = "serde calls it with a reference"
 )]
-fn as_string<S: serde::Serializer>(status: &u16, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn as_string<S: serde::Serializer>(
+    status: &u16,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.collect_str(status)
 }
 
@@ -309,7 +333,7 @@ fn same_address(one: &str, other: &str) -> bool {
     one == other || parsed(one).is_some_and(|one| parsed(other) == Some(one))
 }
 
-fn edited(headers: &Headers, edits: &[HeaderEdit]) -> Headers {
+pub(crate) fn edited(headers: &Headers, edits: &[HeaderEdit]) -> Headers {
     let touched = |name: &str| {
         edits
             .iter()

@@ -153,6 +153,9 @@ pub enum InvalidRequest {
     /// `client_certificate.x5c` holds what is no certificate.
     #[error("client_certificate: expected base64 DER in x5c (RFC 7517 section 4.7)")]
     Certificate,
+    /// `response_code` is no status.
+    #[error("response_code: expected a status from 100 to 599")]
+    Status,
     /// `source_port` is 0.
     #[error("source_port: expected a port from 1 to 65535")]
     SourcePort,

@@ -191,7 +191,7 @@ fn a_permit_that_cannot_be_carried_out_is_none() {
         ..RequestEdits::default()
     });
     let body = with(RequestEdits {
-        body: true,
+        body: Some(portcullis_model::BodyEdit::Remove),
         ..RequestEdits::default()
     });
     for (name, event, form) in dialects() {

@@ -12,7 +12,9 @@ use portcullis_pdp::http::{HttpClient, TlsRoots};
 use portcullis_pdp::local::{LocalDecisionPoint, LocalSettings, Secrets};
 use portcullis_pdp::proofs::{KeyedNonces, MIN_NONCE_KEY_BYTES};
 use portcullis_policies::Worker;
-use portcullis_server::{AppState, GatewayCredentials, Readiness, router, serve, watch};
+use portcullis_server::{
+    AppState, GatewayCredentials, MIN_STATE_KEY_BYTES, Readiness, StateKey, router, serve, watch,
+};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
@@ -54,6 +56,16 @@ pub(crate) struct Arguments {
         hide = true
     )]
     dpop_nonce_key: Option<String>,
+    /// What the states are sealed with that gateways hand back with responses: the same for every
+    /// replica. Without it, states are good in the process that made them only.
+    #[arg(
+        long,
+        env = "PORTCULLIS_STATE_KEY",
+        hide_env_values = true,
+        value_name = "TEXT",
+        hide = true
+    )]
+    state_key: Option<String>,
     /// Answer anyone, on a loopback address only.
     #[arg(long)]
     insecure_no_credentials: bool,
@@ -91,6 +103,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     let state = AppState {
         decision_point: Arc::clone(&point) as _,
         credentials: credentials.map(Arc::new),
+        state_key: Arc::new(state_key(arguments)?),
         readiness: readiness.clone(),
         clock,
     };
@@ -168,6 +181,16 @@ fn credentials(arguments: &Arguments) -> Result<Option<GatewayCredentials>> {
 )]
 fn environment_variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+/// What the states are sealed with that gateways hand back: set, where there are replicas.
+fn state_key(arguments: &Arguments) -> Result<StateKey> {
+    let Some(text) = &arguments.state_key else {
+        return StateKey::random().context("the system gives no random bytes");
+    };
+    StateKey::from_text(text.trim().as_bytes()).with_context(|| {
+        format!("PORTCULLIS_STATE_KEY is [redacted]: expected at least {MIN_STATE_KEY_BYTES} characters, such as those of `openssl rand -hex 32`")
+    })
 }
 
 /// The nonces that DPoP proofs must carry, where there is a key for them.

@@ -12,6 +12,7 @@ use serde_saphyr::{Error, Location, Spanned};
 
 use super::{DocumentFile, MAX_SOURCE_BYTES, SourceFile};
 use crate::diagnostic::{Diagnostic, nearest};
+use crate::statement::StatementDocument;
 
 /// `portcullis.yaml`.
 #[derive(Debug, Default, Deserialize)]
@@ -39,6 +40,10 @@ pub(super) struct ServiceDocument {
     pub(super) rules: Option<Spanned<RulesDocument>>,
     #[serde(default, deserialize_with = "present")]
     pub(super) policy: Option<Spanned<String>>,
+    #[serde(default, deserialize_with = "present")]
+    pub(super) response_policy: Option<Spanned<String>>,
+    #[serde(default, deserialize_with = "list")]
+    pub(super) statements: Vec<StatementDocument>,
     #[serde(default, deserialize_with = "list")]
     pub(super) operations: Vec<OperationDocument>,
     #[serde(default, deserialize_with = "present")]
@@ -111,6 +116,10 @@ pub(super) struct OperationDocument {
     pub(super) public: Option<Spanned<bool>>,
     #[serde(default, deserialize_with = "present")]
     pub(super) policy: Option<Spanned<String>>,
+    #[serde(default, deserialize_with = "present")]
+    pub(super) response_policy: Option<Spanned<String>>,
+    #[serde(default, deserialize_with = "list")]
+    pub(super) statements: Vec<StatementDocument>,
 }
 
 #[derive(Debug, Default, Deserialize)]

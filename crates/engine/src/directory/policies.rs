@@ -12,6 +12,7 @@ use crate::policy::{
     OperationOutline, Place, PolicyFile, PolicyLanguage, ServiceOutline, World, check_text,
 };
 use crate::policy_set::{ApiService, BoundPolicy, Guard, Requirement, Step};
+use crate::statement::Phase;
 
 /// Most policy files of a directory.
 const MAX_POLICIES: usize = 1000;
@@ -22,6 +23,7 @@ pub(super) struct Wanted {
     pub(super) service: usize,
     /// The number of the operation; `None` where the service asks.
     pub(super) operation: Option<usize>,
+    pub(super) phase: Phase,
     /// The file, relative to `policies/`.
     pub(super) policy: String,
     /// Where it is asked for.
@@ -149,8 +151,35 @@ fn world(services: &[ApiService]) -> World<'_> {
     }
 }
 
+/// Adds the policy to what whoever asks for it does with responses: those of the service first.
+fn place_for_responses(service: &mut ApiService, want: &Wanted, file: &dyn PolicyFile) {
+    let name = Arc::clone(&service.name);
+    let bound = |operation: Option<&str>| BoundPolicy {
+        file: want.policy.as_str().into(),
+        policy: file.bind(&Place {
+            service: &name,
+            operation,
+        }),
+    };
+    if let Some(number) = want.operation {
+        if let Some(operation) = service.operations.get_mut(number) {
+            let policy = bound(Some(&operation.name));
+            operation.outbound.policies.push(policy);
+        }
+        return;
+    }
+    service.outbound.policies.push(bound(None));
+    for operation in &mut service.operations {
+        let policy = bound(Some(&operation.name));
+        operation.outbound.policies.insert(0, policy);
+    }
+}
+
 /// Adds the policy to the steps of whoever asks for it: after the rules of the same level.
 fn place(service: &mut ApiService, want: &Wanted, file: &dyn PolicyFile) {
+    if want.phase == Phase::Response {
+        return place_for_responses(service, want, file);
+    }
     let name = Arc::clone(&service.name);
     let bound = |operation: Option<&str>| {
         Requirement::Policy(BoundPolicy {

@@ -18,20 +18,23 @@ use crate::matching::OperationIndex;
 use crate::metadata::metadata_url;
 use crate::policy::ClaimType;
 use crate::policy_set::{
-    ApiService, ClientAuthenticationMethod, Guard, IntrospectionPolicy, Operation, Requirement,
-    Step, TokenIssuer, Unmatched,
+    ApiService, ClientAuthenticationMethod, Guard, IntrospectionPolicy, Operation, Outbound,
+    Requirement, Step, TokenIssuer, Unmatched,
 };
 use crate::profile::Profile;
 use crate::rules::{
     AuthenticationRule, GroupRule, PermissionRule, Rule, ScopeRule, SenderConstraintRule,
     is_scope_token,
 };
+use crate::statement::{self, Phase, Statement, StatementDocument};
 
 /// Most methods and most path patterns of an operation (the reference's bounds).
 const MAX_METHODS: usize = 10;
 const MAX_PATHS: usize = 10;
 /// Most operations of a service.
 const MAX_OPERATIONS: usize = 10_000;
+/// Most statements of a service or an operation.
+const MAX_STATEMENTS: usize = 100;
 const MAX_NAME_CHARS: usize = 256;
 /// How long an active answer of an issuer is used where nothing else is set, and at most, in
 /// seconds. A token that is revoked is accepted for that long.
@@ -53,6 +56,12 @@ fn unreachable(pattern: &str) -> Option<&'static str> {
     pattern
         .contains('?')
         .then_some("the query is not part of the path")
+}
+
+/// What a service asks of every operation.
+struct Shared<'a> {
+    steps: &'a [Step],
+    statements: &'a [Statement],
 }
 
 /// Reads services one after the other and remembers what each has claimed for itself.
@@ -125,9 +134,17 @@ impl<'a> ServiceReader<'a> {
             None => Vec::new(),
         };
         if let Some(policy) = &document.policy {
-            self.want(policy, None);
+            self.want(policy, None, Phase::Request);
         }
-        let operations = self.operations(&document.operations, &shared_rules);
+        if let Some(policy) = &document.response_policy {
+            self.want(policy, None, Phase::Response);
+        }
+        let statements = self.statements(&document.statements);
+        let shared = Shared {
+            steps: &shared_rules,
+            statements: &statements,
+        };
+        let operations = self.operations(&document.operations, &shared);
         let needs_token = unmatched == Unmatched::Token
             || operations.iter().any(|operation| !operation.is_public());
         if documents.is_empty() && (needs_token || operations.is_empty()) {
@@ -151,7 +168,11 @@ impl<'a> ServiceReader<'a> {
             unmatched,
             plain_paths,
             claim_types,
-            steps: shared_rules,
+            steps: shared_rules.clone(),
+            outbound: Outbound {
+                policies: Vec::new(),
+                statements: statements.clone(),
+            },
             operations,
             index,
             ranked,
@@ -162,10 +183,11 @@ impl<'a> ServiceReader<'a> {
     }
 
     /// Notes that a policy is asked for by the service, or by its operation of that number.
-    fn want(&mut self, policy: &Spanned<String>, operation: Option<usize>) {
+    fn want(&mut self, policy: &Spanned<String>, operation: Option<usize>, phase: Phase) {
         self.wanted.push(Wanted {
             service: self.services.len(),
             operation,
+            phase,
             policy: policy.value.clone(),
             file: self.file.clone(),
             place: place(policy.referenced),
@@ -509,7 +531,31 @@ impl<'a> ServiceReader<'a> {
         );
     }
 
-    fn operations(&mut self, documents: &[OperationDocument], shared: &[Step]) -> Vec<Operation> {
+    fn statements(&mut self, documents: &[StatementDocument]) -> Vec<Statement> {
+        if let Some(first) = documents.first()
+            && documents.len() > MAX_STATEMENTS
+        {
+            self.problem(
+                &first.code,
+                format!("more than {MAX_STATEMENTS} statements"),
+            );
+        }
+        let mut statements = Vec::new();
+        for document in documents {
+            match statement::compile(document) {
+                Ok(statement) => statements.push(statement),
+                Err((message, Some(help))) => self.problem_with_help(&document.code, message, help),
+                Err((message, None)) => self.problem(&document.code, message),
+            }
+        }
+        statements
+    }
+
+    fn operations(
+        &mut self,
+        documents: &[OperationDocument],
+        shared: &Shared<'_>,
+    ) -> Vec<Operation> {
         let mut operations: Vec<Operation> = Vec::new();
         for (number, document) in documents.iter().enumerate() {
             if operations
@@ -537,16 +583,25 @@ impl<'a> ServiceReader<'a> {
                 }
                 _ => {
                     if let Some(policy) = &document.policy {
-                        self.want(policy, Some(number));
+                        self.want(policy, Some(number), Phase::Request);
                     }
-                    Guard::Token(shared.iter().cloned().chain(rules).collect())
+                    Guard::Token(shared.steps.iter().cloned().chain(rules).collect())
                 }
             };
+            if let Some(policy) = &document.response_policy {
+                self.want(policy, Some(number), Phase::Response);
+            }
+            let own = self.statements(&document.statements);
+            let statements = shared.statements.iter().cloned().chain(own).collect();
             operations.push(Operation {
                 name,
                 methods,
                 paths,
                 guard,
+                outbound: Outbound {
+                    policies: Vec::new(),
+                    statements,
+                },
             });
         }
         operations

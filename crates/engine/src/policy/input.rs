@@ -6,16 +6,19 @@
 
 use std::cell::OnceCell;
 use std::fmt;
+use std::sync::LazyLock;
 
-use portcullis_model::{ApiRequest, DecodedPath};
+use portcullis_model::{ApiRequest, ApiResponse, DecodedPath, HeaderMap};
 use serde_json::{Map, Value, json};
 
 use crate::claims::AccessToken;
 
 /// Everything that a policy may look at. What is not there is missing in the document, too.
 pub struct PolicyInput<'a> {
-    token: &'a AccessToken<'a>,
+    token: Option<&'a AccessToken<'a>>,
     request: &'a ApiRequest,
+    response: Option<&'a ApiResponse>,
+    now: u64,
     /// The API service.
     pub service: &'a str,
     /// The operation; `None` where none covers the request.
@@ -29,19 +32,39 @@ pub struct PolicyInput<'a> {
     document: OnceCell<Value>,
 }
 
+/// What a decision is about.
+#[derive(Clone, Copy)]
+pub(crate) struct Scene<'a> {
+    pub(crate) request: &'a ApiRequest,
+    /// What the backend answered, where it did.
+    pub(crate) response: Option<&'a ApiResponse>,
+    pub(crate) now: u64,
+    pub(crate) service: &'a str,
+    pub(crate) operation: Option<&'a str>,
+    /// The decoded path below the base URL.
+    pub(crate) path: &'a str,
+}
+
 impl<'a> PolicyInput<'a> {
     pub(crate) fn new(
-        token: &'a AccessToken<'a>,
-        request: &'a ApiRequest,
-        service: &'a str,
-        operation: Option<&'a str>,
-        path: &'a str,
+        token: Option<&'a AccessToken<'a>>,
+        scene: Scene<'a>,
         parameters: &'a [(&'a str, &'a str)],
         certificate: Option<String>,
     ) -> Self {
+        let Scene {
+            request,
+            response,
+            now,
+            service,
+            operation,
+            path,
+        } = scene;
         Self {
             token,
             request,
+            response,
+            now,
             service,
             operation,
             path,
@@ -54,31 +77,32 @@ impl<'a> PolicyInput<'a> {
     /// Whom the token speaks for.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
-        self.token.subject()
+        self.token.and_then(AccessToken::subject)
     }
 
-    /// The claims of the token.
+    /// The claims of the token; none where the operation is public.
     #[must_use]
-    pub const fn claims(&self) -> &Map<String, Value> {
-        self.token.claims()
+    pub fn claims(&self) -> &Map<String, Value> {
+        static NONE: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
+        self.token.map_or(&NONE, AccessToken::claims)
     }
 
     /// The scopes of the token, wherever its issuer puts them.
     #[must_use]
     pub fn scopes(&self) -> Vec<&str> {
-        self.token.scopes()
+        self.token.map(AccessToken::scopes).unwrap_or_default()
     }
 
     /// The groups of the subject, wherever the issuer puts them.
     #[must_use]
     pub fn groups(&self) -> Vec<&str> {
-        texts(self.token.groups())
+        texts(self.token.and_then(AccessToken::groups))
     }
 
     /// The permissions of the subject, wherever the issuer puts them.
     #[must_use]
     pub fn permissions(&self) -> Vec<&str> {
-        texts(self.token.permissions())
+        texts(self.token.and_then(AccessToken::permissions))
     }
 
     /// The decoded path below the base URL of the API service.
@@ -96,7 +120,7 @@ impl<'a> PolicyInput<'a> {
     /// The header fields, under names in canonical case, and the query, decoded: name to values.
     #[must_use]
     pub fn fields(&self) -> (Map<String, Value>, Map<String, Value>) {
-        (headers(self.request), query(self.request))
+        (headers(&self.request.headers), query(self.request))
     }
 
     /// The request.
@@ -108,7 +132,7 @@ impl<'a> PolicyInput<'a> {
     /// The time of the decision (seconds since 1970).
     #[must_use]
     pub const fn now(&self) -> u64 {
-        self.token.now()
+        self.now
     }
 
     /// All of it as one JSON document.
@@ -147,7 +171,7 @@ impl<'a> PolicyInput<'a> {
             ),
         ];
         let always = [
-            ("headers", Value::from(headers(self.request))),
+            ("headers", Value::from(headers(&self.request.headers))),
             ("method", json!(self.request.method.as_str())),
             ("path", json!(path.as_ref().map_or("", DecodedPath::as_str))),
             ("path_params", Value::from(parameters)),
@@ -162,12 +186,23 @@ impl<'a> PolicyInput<'a> {
             )
             .map(|(name, value)| (name.to_owned(), value))
             .collect();
-        json!({
+        let mut document = json!({
             "authn_ctx": context,
             "contexts": { "scopes": &scopes },
             "scopes": &scopes,
             "request": request,
-        })
+        });
+        if let (Some(response), Some(members)) = (self.response, document.as_object_mut()) {
+            let mut answer = json!({
+                "status": response.status,
+                "headers": headers(&response.headers),
+            });
+            if let (Some(body), Some(answer)) = (&response.body, answer.as_object_mut()) {
+                answer.insert("body".to_owned(), json!(body));
+            }
+            members.insert("response".to_owned(), answer);
+        }
+        document
     }
 }
 
@@ -190,9 +225,9 @@ fn texts(list: Option<&Value>) -> Vec<&str> {
 }
 
 /// Every header field: name to values.
-fn headers(request: &ApiRequest) -> Map<String, Value> {
+fn headers(fields: &HeaderMap) -> Map<String, Value> {
     let mut headers: Map<String, Value> = Map::new();
-    for field in request.headers.iter() {
+    for field in fields.iter() {
         let values = headers
             .entry(canonical(field.name()))
             .or_insert_with(|| json!([]));
@@ -221,7 +256,7 @@ pub(crate) fn canonical(name: &str) -> String {
 }
 
 /// The query, decoded: name to values. What does not decode to UTF-8 stays as it was sent.
-pub(crate) fn query(request: &ApiRequest) -> Map<String, Value> {
+fn query(request: &ApiRequest) -> Map<String, Value> {
     let mut parameters: Map<String, Value> = Map::new();
     for pair in request.url.query().unwrap_or_default().split('&') {
         if pair.is_empty() {

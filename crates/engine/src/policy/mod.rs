@@ -4,6 +4,7 @@
 //! large interpreters, which not everything that decides should carry; whoever compiles a policy set
 //! hands them over as [`PolicyLanguage`]s.
 
+pub(crate) mod attribute;
 mod input;
 pub(crate) mod validators;
 
@@ -15,6 +16,7 @@ use portcullis_model::{Attribute, Method, PathPattern, ReasonCode};
 use serde_json::{Map, Value};
 
 pub use input::PolicyInput;
+pub(crate) use input::{Scene, decode};
 
 use crate::diagnostic::Diagnostic;
 

@@ -12,3 +12,4 @@ mod hostile;
 mod issuer;
 mod precedence;
 mod sender;
+mod statements;

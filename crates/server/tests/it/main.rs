@@ -2,6 +2,8 @@
 //! the wire, and that nothing becomes a 200 without a decision.
 #![expect(clippy::unwrap_used, reason = "test support: a surprise ends the test")]
 
+mod conformance;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -14,7 +16,7 @@ use portcullis_model::{
 };
 use portcullis_pdp::clock::SystemClock;
 use portcullis_pdp::{DecisionFuture, DecisionPoint, Unavailable};
-use portcullis_server::{AppState, GatewayCredentials, Readiness, router};
+use portcullis_server::{AppState, GatewayCredentials, Readiness, StateKey, router};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -45,6 +47,7 @@ async fn call(
     let state = AppState {
         decision_point: Arc::clone(&point) as _,
         credentials: Some(Arc::new(credentials)),
+        state_key: Arc::new(StateKey::random().unwrap()),
         readiness: Readiness::default(),
         clock: Arc::new(SystemClock),
     };

@@ -63,7 +63,7 @@ fn request() -> impl Strategy<Value = SidebandRequest> {
 fn round_trip(sent: &SidebandRequest, outcome: Outcome) -> Decision {
     let mut decision = Decision::permit(Reason::new(ReasonCode::Permitted, "permitted"));
     decision.outcome = outcome;
-    let reply = SidebandReply::from_decision(sent, &decision);
+    let reply = SidebandReply::from_decision(sent, &decision, None);
     SidebandReply::read(&serde_json::to_vec(&reply).unwrap(), sent).unwrap()
 }
 
@@ -128,7 +128,7 @@ proptest! {
         let edits = RequestEdits {
             headers: vec![HeaderEdit { name: format!("X-Set-{}", set.0), values: vec![set.1] }],
             url: Some(format!("https://a.example{path}?edited")),
-            body: false,
+            body: None,
         };
         let read = round_trip(&sent, Outcome::Permit(edits.clone()));
         prop_assert_eq!(read.outcome, Outcome::Permit(edits));

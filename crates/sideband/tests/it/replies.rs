@@ -1,7 +1,7 @@
 //! Answers as the service writes them, and decisions written as answers.
 
 use portcullis_model::{
-    Challenge, ChallengeError, Decision, Deny, HeaderEdit, Outcome, Reason, ReasonCode,
+    BodyEdit, Challenge, ChallengeError, Decision, Deny, HeaderEdit, Outcome, Reason, ReasonCode,
     RequestEdits,
 };
 use portcullis_sideband::{SidebandReply, SidebandRequest};
@@ -107,10 +107,14 @@ fn a_body_that_went_missing_is_an_edit() {
             Outcome::Deny(deny) => panic!("{deny:?}"),
         }
     };
-    assert!(!read("{}", &with(sent_json(), "body", json!("{}"))));
-    assert!(read("{}", &with(sent_json(), "body", json!("{ }"))));
-    assert!(read("{}", &sent_json()));
-    assert!(!read("", &sent_json()), "an empty body is no body");
+    assert_eq!(read("{}", &with(sent_json(), "body", json!("{}"))), None);
+    let replaced = Some(BodyEdit::Replace("{ }".to_owned()));
+    assert_eq!(
+        read("{}", &with(sent_json(), "body", json!("{ }"))),
+        replaced
+    );
+    assert_eq!(read("{}", &sent_json()), Some(BodyEdit::Remove));
+    assert_eq!(read("", &sent_json()), None, "an empty body is no body");
 }
 
 #[test]
@@ -166,7 +170,7 @@ fn a_deny_as_it_is_sent() {
     let mut deny = Deny::challenge(401, challenge);
     deny.headers.append("X-Denied-By", "policy").unwrap();
     let reason = Reason::new(ReasonCode::TokenExpired, "expired");
-    let reply = SidebandReply::from_decision(&sent(), &Decision::deny(deny, reason));
+    let reply = SidebandReply::from_decision(&sent(), &Decision::deny(deny, reason), None);
     let json = serde_json::to_string_pretty(&reply).unwrap();
     insta::assert_snapshot!(json, @r#"
     {
@@ -224,11 +228,11 @@ fn a_permit_as_it_is_sent() {
             },
         ],
         url: None,
-        body: false,
+        body: None,
     });
     let with_body = with(sent_json(), "body", json!("a body"));
     let sent = SidebandRequest::parse(with_body.to_string().as_bytes()).unwrap();
-    let reply = SidebandReply::from_decision(&sent, &decision);
+    let reply = SidebandReply::from_decision(&sent, &decision, None);
     let json = serde_json::to_string_pretty(&reply).unwrap();
     insta::assert_snapshot!(json, @r#"
     {
@@ -261,7 +265,7 @@ fn an_echo_without_headers_still_has_the_array() {
     let json = with(sent_json(), "headers", json!([]));
     let sent = SidebandRequest::parse(json.to_string().as_bytes()).unwrap();
     let permit = Decision::permit(Reason::new(ReasonCode::Permitted, "permitted"));
-    let reply = serde_json::to_value(SidebandReply::from_decision(&sent, &permit)).unwrap();
+    let reply = serde_json::to_value(SidebandReply::from_decision(&sent, &permit, None)).unwrap();
     assert_eq!(reply["headers"], json!([]));
     assert_eq!(reply.get("response"), None);
 }

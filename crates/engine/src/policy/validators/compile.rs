@@ -7,11 +7,11 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
-use super::attribute::{Operand, Path};
 use super::comparator::{Comparator, InvalidComparator, NAMES};
 use super::{Check, Test, Validator, Validators};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::directory::document::{list, place, present};
+use crate::policy::attribute::{Operand, Path};
 
 /// Most validators of a policy, those inside others counted.
 const MAX_VALIDATORS: usize = 1000;

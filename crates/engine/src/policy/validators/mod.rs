@@ -13,7 +13,6 @@
 //! Cloudentity's samples; it does not publish those of `header`, `if` and `policy`, so they are ours.
 //! A missing attribute satisfies `not_exists` and nothing else.
 
-mod attribute;
 mod comparator;
 mod compile;
 
@@ -25,8 +24,8 @@ use serde_json::Value;
 
 pub(crate) use compile::{ValidatorsDocument, ValidatorsReader};
 
-use self::attribute::{Operand, Path};
 use self::comparator::Comparator;
+use super::attribute::{Operand, Path};
 use super::{CustomPolicy, Place, PolicyFailure, PolicyFile, PolicyInput, Verdict};
 
 /// Most comparisons of two values in one evaluation.

@@ -7,14 +7,14 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::policy::input::canonical;
+use super::input::canonical;
 
 /// Deepest path, in parts.
 const MAX_PARTS: usize = 32;
 
 /// The place of an attribute in the policy document.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Path {
+pub(crate) struct Path {
     /// As it is shown.
     shown: String,
     parts: Vec<String>,
@@ -22,7 +22,7 @@ pub(super) struct Path {
 
 /// What an attribute is compared with.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Operand {
+pub(crate) enum Operand {
     /// Nothing: the comparator needs no other side.
     None,
     /// A value of the policy.
@@ -32,8 +32,8 @@ pub(super) enum Operand {
 }
 
 impl Path {
-    /// A path from the root of the document: `authnCtx`, `request` or `contexts`.
-    pub(super) fn from_root(text: &str) -> Result<Self, InvalidPath> {
+    /// A path from the root of the document: `authnCtx`, `request`, `response`, `contexts` or `output`.
+    pub(crate) fn from_root(text: &str) -> Result<Self, InvalidPath> {
         let mut parts: Vec<String> = text.split('.').map(str::to_owned).collect();
         if parts.len() > MAX_PARTS {
             return Err(InvalidPath::Depth);
@@ -46,12 +46,16 @@ impl Path {
             "request" => "request",
             "contexts" => "contexts",
             "login" => "login",
+            "response" => "response",
+            "output" => "output",
             _ => return Err(InvalidPath::Root),
         };
         known.clone_into(root);
-        if parts.get(..2) == Some(&["request".to_owned(), "headers".to_owned()])
-            && let Some(name) = parts.get_mut(2)
-        {
+        let names_header = matches!(
+            parts.get(..2),
+            Some([message, headers]) if (message == "request" || message == "response") && headers == "headers"
+        );
+        if let Some(name) = parts.get_mut(2).filter(|_| names_header) {
             *name = canonical(name);
         }
         Ok(Self {
@@ -61,7 +65,7 @@ impl Path {
     }
 
     /// A claim of the authentication context.
-    pub(super) fn in_context(field: &str) -> Result<Self, InvalidPath> {
+    pub(crate) fn in_context(field: &str) -> Result<Self, InvalidPath> {
         let path = Self::from_root(&format!("authn_ctx.{field}"))?;
         Ok(Self {
             shown: field.to_owned(),
@@ -70,7 +74,7 @@ impl Path {
     }
 
     /// A header field.
-    pub(super) fn header(name: &str) -> Self {
+    pub(crate) fn header(name: &str) -> Self {
         Self {
             shown: format!("header {name}"),
             parts: vec!["request".to_owned(), "headers".to_owned(), canonical(name)],
@@ -78,7 +82,7 @@ impl Path {
     }
 
     /// What is there.
-    pub(super) fn find<'value>(&self, document: &'value Value) -> Option<&'value Value> {
+    pub(crate) fn find<'value>(&self, document: &'value Value) -> Option<&'value Value> {
         find(document, &self.parts)
     }
 }
@@ -107,7 +111,7 @@ impl fmt::Display for Path {
 
 /// Why a text is no path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum InvalidPath {
+pub(crate) enum InvalidPath {
     /// It begins with something that a policy is not given.
     #[error("an attribute begins with authnCtx, request or contexts")]
     Root,
