@@ -1,0 +1,160 @@
+//! The database is away: writes say so soon, nobody reads a password, and all goes on when it is back.
+
+use portcullis_store::{Options, Store, StoreError};
+use portcullis_test_support::postgres::{PASSWORD, Postgres};
+use tokio::time::timeout;
+
+use crate::backend::{Backend, PATIENCE, at, deployment, hasty, service};
+
+/// Every write fails as it should, and soon: without the acquire timeout they would take longer than this waits.
+async fn assert_writes_fail(store: &Store) {
+    let failing = async {
+        let errors = [
+            store.deploy(deployment("lost")).await.unwrap_err(),
+            store
+                .create_draft(service("lost"), None, at(1))
+                .await
+                .unwrap_err(),
+            store
+                .replace_all_drafts(Vec::new(), at(1))
+                .await
+                .unwrap_err(),
+        ];
+        for error in errors {
+            assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+            assert_hides_password(&error);
+        }
+    };
+    timeout(PATIENCE, failing)
+        .await
+        .expect("within the acquire timeout");
+}
+
+fn assert_hides_password(error: &StoreError) {
+    let mut text = format!("{error:?} {error}");
+    let mut source = std::error::Error::source(error);
+    while let Some(inner) = source {
+        text += &format!(" {inner:?} {inner}");
+        source = inner.source();
+    }
+    for secret in ["opensesame", PASSWORD, "hunter2"] {
+        assert!(!text.contains(secret), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writes_fail_while_postgres_is_stopped_and_work_again_later() {
+    let server = Postgres::start();
+    let url = server.database();
+    let store = Store::open(&url, &hasty()).await.unwrap();
+    store.deploy(deployment("before")).await.unwrap();
+    for round in 2..=3 {
+        server.stop();
+        assert_writes_fail(&store).await;
+        let error = Store::open(&url, &hasty()).await.unwrap_err();
+        assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+        assert_hides_password(&error);
+        server.resume();
+        let made = eventually(&store).await;
+        assert_eq!(made, round);
+    }
+    assert_eq!(store.all_drafts().await.unwrap(), []);
+}
+
+/// Deploys as soon as it can; on a busy machine the first attempts may be too hasty.
+async fn eventually(store: &Store) -> i64 {
+    timeout(PATIENCE, async {
+        loop {
+            match store.deploy(deployment("after")).await {
+                Ok(made) => return made.summary.number,
+                Err(StoreError::Unavailable(_)) => {}
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+    })
+    .await
+    .expect("it works again")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writes_fail_while_another_holds_the_file_and_work_again_later() {
+    let backend = Backend::sqlite();
+    let store = Store::open(&backend.url, &hasty()).await.unwrap();
+    store.deploy(deployment("before")).await.unwrap();
+    let mut other = backend.raw().await;
+    sqlx::query("BEGIN EXCLUSIVE")
+        .execute(&mut other)
+        .await
+        .unwrap();
+    assert_writes_fail(&store).await;
+    assert_eq!(store.current_number().await.unwrap(), Some(1));
+    sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+    assert_eq!(eventually(&store).await, 2);
+    assert_eq!(store.all_drafts().await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writes_fail_while_another_holds_the_lock_in_postgres_and_work_again_later() {
+    let backend = Backend::postgres();
+    let store = Store::open(&backend.url, &hasty()).await.unwrap();
+    store.deploy(deployment("before")).await.unwrap();
+    let mut other = backend.raw().await;
+    sqlx::query("BEGIN").execute(&mut other).await.unwrap();
+    sqlx::query("UPDATE counters SET value = value")
+        .execute(&mut other)
+        .await
+        .unwrap();
+    assert_writes_fail(&store).await;
+    assert_eq!(store.current_number().await.unwrap(), Some(1));
+    sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+    assert_eq!(eventually(&store).await, 2);
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_is_unavailable() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("postgres://u:hunter2@{}/d", silent.local_addr().unwrap());
+    let options = hasty();
+    let opening = Store::open(&url, &options);
+    let error = timeout(PATIENCE, opening)
+        .await
+        .expect("it gives up")
+        .unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+    assert_hides_password(&error);
+}
+
+#[tokio::test]
+async fn the_password_of_a_url_is_in_no_error() {
+    let good = Postgres::shared().database();
+    let wrong_password = good.replace(PASSWORD, "hunter2");
+    let error = Store::open(&wrong_password, &Options::default())
+        .await
+        .unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+    assert!(
+        error.to_string().contains("password authentication failed"),
+        "{error}"
+    );
+    assert_hides_password(&error);
+    let no_database = format!("{good}_none");
+    let error = Store::open(&no_database, &Options::default())
+        .await
+        .unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+    assert_hides_password(&error);
+    for url in [
+        "postgres://u:hunter2@h:port/d",
+        "postgres://u:hunter2@/d?sslmode=hunter2",
+        "postgres://u:hunter2@h:1:2/d",
+        "postgres://u:hunter2 @[/d",
+        "postgres://u:hunter2@h/d?port=hunter2",
+        "mysql://u:hunter2@h/d",
+        "postgres//u:hunter2@h/d",
+        "sqlite:/tmp/x?key=hunter2",
+    ] {
+        let error = Store::open(url, &hasty()).await.unwrap_err();
+        assert!(matches!(error, StoreError::Url(_)), "{url}: {error:?}");
+        assert_hides_password(&error);
+    }
+}
