@@ -45,7 +45,9 @@ impl Backend {
     /// A connection that knows nothing of the store.
     pub(crate) async fn raw(&self) -> sqlx::AnyConnection {
         sqlx::any::install_default_drivers();
-        <sqlx::AnyConnection as sqlx::Connection>::connect(&self.url).await.unwrap()
+        <sqlx::AnyConnection as sqlx::Connection>::connect(&self.url)
+            .await
+            .unwrap()
     }
 }
 

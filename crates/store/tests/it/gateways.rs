@@ -140,18 +140,18 @@ on_both! {
         for number in 1..=3 {
             store.create_credential(credential("g", number, None), at(1)).await.unwrap();
         }
-        let used = async |number: usize| {
+        let last_use = async |number: usize| {
             store.find_credential(&digest(number)).await.unwrap().unwrap().credential.last_used_at
         };
         store.touch_credentials(&[]).await.unwrap();
         let uses = [(id("c1"), at(10)), (id("c2"), at(30)), (id("none"), at(9)), (id("c2"), at(20))];
         store.touch_credentials(&uses).await.unwrap();
-        assert_eq!((used(1).await, used(2).await, used(3).await), (Some(at(10)), Some(at(30)), None));
+        assert_eq!((last_use(1).await, last_use(2).await, last_use(3).await), (Some(at(10)), Some(at(30)), None));
         store.touch_credentials(&[(id("c1"), at(9)), (id("c2"), at(31))]).await.unwrap();
-        assert_eq!((used(1).await, used(2).await), (Some(at(10)), Some(at(31))));
+        assert_eq!((last_use(1).await, last_use(2).await), (Some(at(10)), Some(at(31))));
         let many: Vec<_> = (0..10_000).map(|number| (id(&format!("c{number}")), at(40))).collect();
         store.touch_credentials(&many).await.unwrap();
-        assert_eq!((used(1).await, used(3).await), (Some(at(40)), Some(at(40))));
+        assert_eq!((last_use(1).await, last_use(3).await), (Some(at(40)), Some(at(40))));
         let more: Vec<_> = (0..10_001).map(|_| (id("c1"), at(50))).collect();
         let error = store.touch_credentials(&more).await.unwrap_err();
         assert!(matches!(error, StoreError::Refused(_)), "{error:?}");

@@ -1,4 +1,10 @@
 //! The store on both databases: every test body runs on SQLite and on PostgreSQL.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "in tests a surprise is a failure"
+)]
 
 mod admin_tokens;
 mod away;

@@ -1,8 +1,9 @@
 //! Opening: migrations once and by several at once, URLs of every form, and what a newer release left.
 
 use portcullis_store::{Options, Store, StoreError};
+use tokio::time::timeout;
 
-use crate::backend::{Backend, at, on_both, patient, service};
+use crate::backend::{Backend, PATIENCE, at, on_both, patient, service};
 
 on_both! {
     async fn what_was_stored_is_there_after_the_second_opening(backend) {
@@ -44,6 +45,46 @@ on_both! {
         let error = Store::open(&backend.url, &patient()).await.unwrap_err();
         assert!(matches!(error, StoreError::Schema(_)), "{error:?}");
         assert!(error.to_string().contains("version 99"), "{error}");
+    }
+}
+
+/// Six that are all in the middle of it: they are held up where the first table is made.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_that_meet_in_an_empty_postgres_make_the_tables_once() {
+    let backend = Backend::postgres();
+    let mut other = backend.raw().await;
+    sqlx::query("BEGIN").execute(&mut other).await.unwrap();
+    sqlx::query("LOCK TABLE pg_class IN SHARE ROW EXCLUSIVE MODE")
+        .execute(&mut other)
+        .await
+        .unwrap();
+    let opening: Vec<_> = (0..6)
+        .map(|_| {
+            let url = backend.url.clone();
+            tokio::spawn(async move { Store::open(&url, &patient()).await })
+        })
+        .collect();
+    timeout(PATIENCE, async {
+        let waiting = "SELECT COUNT(*) FROM pg_stat_activity \
+                       WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        while sqlx::query_scalar::<_, i64>(waiting)
+            .fetch_one(&mut other)
+            .await
+            .unwrap()
+            < 6
+        {
+            // The statistics of a transaction stand still unless told otherwise.
+            sqlx::query("SELECT 1 FROM (SELECT pg_stat_clear_snapshot()) AS cleared")
+                .execute(&mut other)
+                .await
+                .unwrap();
+        }
+    })
+    .await
+    .expect("all wait");
+    sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+    for store in opening {
+        store.await.unwrap().unwrap();
     }
 }
 

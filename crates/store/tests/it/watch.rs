@@ -1,11 +1,13 @@
 //! A watch sees deployments of other processes: by notification, by asking, and after the database was away.
 
-use portcullis_store::{DeploymentWatch, Store};
+use std::time::Duration;
+
+use portcullis_store::{DeploymentWatch, NewRollback, Store, StoreError};
 use portcullis_test_support::postgres::Postgres;
 use sqlx::postgres::PgListener;
 use tokio::time::timeout;
 
-use crate::backend::{Backend, PATIENCE, deployment, hasty, on_both, patient};
+use crate::backend::{Backend, PATIENCE, at, deployment, hasty, name, on_both, patient};
 
 async fn changed(watch: &mut DeploymentWatch) -> i64 {
     timeout(PATIENCE, watch.changed())
@@ -41,7 +43,7 @@ on_both! {
         store.deploy(deployment("x")).await.unwrap();
         let mut watch = store.watch(Some(1));
         for _ in 0..3 {
-            let wait = std::time::Duration::from_millis(400);
+            let wait = Duration::from_millis(400);
             assert!(timeout(wait, watch.changed()).await.is_err());
         }
         store.deploy(deployment("y")).await.unwrap();
@@ -52,8 +54,12 @@ on_both! {
         let store = backend.open().await;
         store.deploy(deployment("x")).await.unwrap();
         let mut watch = store.watch(Some(1));
-        let wait = std::time::Duration::from_millis(400);
-        assert!(timeout(wait, watch.changed()).await.is_err());
+        let watching = tokio::spawn(async move { changed(&mut watch).await });
+        if backend.is_postgres() {
+            until_listening(&backend).await;
+        }
+        // Past the question that follows the beginning.
+        tokio::time::sleep(Duration::from_millis(300)).await;
         sqlx::query(
             "INSERT INTO deployments (number, sha256, sources, note, created_by, created_at) \
              SELECT 2, sha256, sources, note, created_by, created_at FROM deployments",
@@ -61,7 +67,7 @@ on_both! {
         .execute(&mut backend.raw().await)
         .await
         .unwrap();
-        assert_eq!(changed(&mut watch).await, 2);
+        assert_eq!(watching.await.unwrap(), 2);
     }
 }
 
@@ -75,19 +81,29 @@ async fn postgres_announces_a_deployment_when_it_is_committed() {
     let heard = timeout(PATIENCE, listener.recv()).await.unwrap().unwrap();
     assert_eq!(heard.payload(), "1");
     // What fails is not announced: the next that is heard is the one after it.
-    let nowhere = portcullis_store::NewRollback {
+    let nowhere = NewRollback {
         to: 9,
         note: String::new(),
-        created_by: crate::backend::name("ada"),
-        created_at: crate::backend::at(1),
+        created_by: name("ada"),
+        created_at: at(1),
     };
     store.rollback(nowhere.clone()).await.unwrap_err();
     store
-        .rollback(portcullis_store::NewRollback { to: 1, ..nowhere })
+        .rollback(NewRollback { to: 1, ..nowhere })
         .await
         .unwrap();
     let heard = timeout(PATIENCE, listener.recv()).await.unwrap().unwrap();
     assert_eq!(heard.payload(), "2");
+}
+
+async fn until_listening(backend: &Backend) {
+    timeout(PATIENCE, async {
+        while listening(backend).await != 1 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+    .expect("it listens");
 }
 
 /// How many connections of this database listen for deployments.
@@ -109,13 +125,7 @@ async fn a_watch_listens_and_listens_again_after_its_connection_was_cut() {
     let mut watch = store.watch(Some(1));
     let watching = tokio::spawn(async move { changed(&mut watch).await });
     for round in 0..2 {
-        timeout(PATIENCE, async {
-            while listening(&backend).await != 1 {
-                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-            }
-        })
-        .await
-        .expect("it listens");
+        until_listening(&backend).await;
         if round == 0 {
             sqlx::query(
                 "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity \
@@ -142,10 +152,7 @@ async fn a_watch_goes_on_after_the_server_was_stopped() {
     server.stop();
     // Long enough for the watch to find that nobody answers.
     let error = watched.current_number().await.unwrap_err();
-    assert!(
-        matches!(error, portcullis_store::StoreError::Unavailable(_)),
-        "{error:?}"
-    );
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
     server.resume();
     other.deploy(deployment("y")).await.unwrap();
     assert_eq!(watching.await.unwrap(), 2);
