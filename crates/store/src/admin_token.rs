@@ -12,6 +12,19 @@ use crate::values::{Id, Name, Sha256, UnixMillis};
 /// The most tokens that are live at once.
 pub const MAX_ADMIN_TOKENS: u32 = 1000;
 
+/// The columns by name, as of drafts.
+macro_rules! select {
+    ($where:literal) => {
+        concat!(
+            "SELECT id, name, role, sha256, position, created_at, expires_at, revoked_at, last_used_at \
+             FROM admin_tokens WHERE ",
+            $where
+        )
+    };
+}
+
+const BY_DIGEST: &str = select!("sha256 = $1");
+const PAGE: &str = select!("position > $1 ORDER BY position LIMIT $2");
 const REVOKE: &str = "UPDATE admin_tokens SET revoked_at = COALESCE(revoked_at, $2) WHERE id = $1";
 
 /// What an administrator may do.
@@ -157,13 +170,11 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<AdminToken>, StoreError> {
         self.within(async {
-            let rows = sqlx::query(
-                "SELECT * FROM admin_tokens WHERE position > $1 ORDER BY position LIMIT $2",
-            )
-            .bind(after.unwrap_or(0))
-            .bind(page(limit))
-            .fetch_all(self.pool())
-            .await?;
+            let rows = sqlx::query(PAGE)
+                .bind(after.unwrap_or(0))
+                .bind(page(limit))
+                .fetch_all(self.pool())
+                .await?;
             rows.iter().map(read).collect()
         })
         .await
@@ -175,7 +186,7 @@ impl Store {
         sha256: &Sha256,
     ) -> Result<Option<AdminToken>, StoreError> {
         self.within(async {
-            let row = sqlx::query("SELECT * FROM admin_tokens WHERE sha256 = $1")
+            let row = sqlx::query(BY_DIGEST)
                 .bind(sha256.as_str())
                 .fetch_optional(self.pool())
                 .await?;

@@ -19,8 +19,28 @@ pub const MAX_SOURCES_BYTES: usize = 16 * 1024 * 1024;
 /// The most octets of a note.
 pub const MAX_NOTE_BYTES: usize = 4096;
 
-const SUMMARY: &str = "SELECT number, sha256, note, created_by, created_at, rollback_of FROM deployments \
-                       WHERE $1 = 0 OR number < $1 ORDER BY number DESC LIMIT $2";
+/// The columns by name, as of drafts.
+macro_rules! columns {
+    () => {
+        "number, sha256, note, created_by, created_at, rollback_of"
+    };
+}
+
+const SUMMARIES: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM deployments WHERE $1 = 0 OR number < $1 ORDER BY number DESC LIMIT $2"
+);
+const ONE: &str = concat!(
+    "SELECT sources, ",
+    columns!(),
+    " FROM deployments WHERE number = $1"
+);
+const CURRENT: &str = concat!(
+    "SELECT sources, ",
+    columns!(),
+    " FROM deployments ORDER BY number DESC LIMIT 1"
+);
 
 /// A file of a deployment. `Debug` shows the length of the text only.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -152,7 +172,7 @@ impl Store {
                 return Err(StoreError::NotFound { what: "deployment" });
             }
             self.announce(&mut transaction, number).await?;
-            let row = sqlx::query("SELECT * FROM deployments WHERE number = $1")
+            let row = sqlx::query(ONE)
                 .bind(number)
                 .fetch_one(&mut *transaction)
                 .await?;
@@ -166,9 +186,7 @@ impl Store {
     /// The deployment that is to be in force; `None` before the first.
     pub async fn current_deployment(&self) -> Result<Option<Deployment>, StoreError> {
         self.within(async {
-            let row = sqlx::query("SELECT * FROM deployments ORDER BY number DESC LIMIT 1")
-                .fetch_optional(self.pool())
-                .await?;
+            let row = sqlx::query(CURRENT).fetch_optional(self.pool()).await?;
             row.map(|row| read(&row)).transpose()
         })
         .await
@@ -188,7 +206,7 @@ impl Store {
     /// The deployment of that number.
     pub async fn deployment(&self, number: i64) -> Result<Option<Deployment>, StoreError> {
         self.within(async {
-            let row = sqlx::query("SELECT * FROM deployments WHERE number = $1")
+            let row = sqlx::query(ONE)
                 .bind(number)
                 .fetch_optional(self.pool())
                 .await?;
@@ -205,7 +223,7 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<DeploymentSummary>, StoreError> {
         self.within(async {
-            let rows = sqlx::query(SUMMARY)
+            let rows = sqlx::query(SUMMARIES)
                 .bind(before.map_or(0, |number| number.max(1)))
                 .bind(page(limit))
                 .fetch_all(self.pool())

@@ -20,6 +20,14 @@ pub const MAX_DRAFTS: u32 = 10_000;
 /// The most octets of all bodies together that [`Store::all_drafts`] and [`Store::replace_all_drafts`] take: 64 MiB.
 pub const MAX_DRAFTS_BYTES: usize = 64 * 1024 * 1024;
 
+/// The columns by name: with `*` a column that a later release adds would spoil the prepared statements of a
+/// process that still runs.
+macro_rules! columns {
+    () => {
+        "id, kind, parent, name, body, version, position, created_at, updated_at"
+    };
+}
+
 /// Rows in one INSERT. SQLite takes at most 32,766 parameters.
 const ROWS_AT_ONCE: usize = 500;
 const COLUMNS: usize = 9;
@@ -187,7 +195,7 @@ impl Store {
     /// The draft of that id.
     pub async fn draft(&self, id: &Id) -> Result<Option<Draft>, StoreError> {
         self.within(async {
-            let row = sqlx::query("SELECT * FROM drafts WHERE id = $1")
+            let row = sqlx::query(concat!("SELECT ", columns!(), " FROM drafts WHERE id = $1"))
                 .bind(id.as_str())
                 .fetch_optional(self.pool())
                 .await?;
@@ -212,8 +220,7 @@ impl Store {
         };
         self.within(async {
             let rows = sqlx::query(
-                "SELECT * FROM drafts WHERE kind = $1 AND ($2 = 1 OR parent = $3) AND position > $4 \
-                 ORDER BY position LIMIT $5",
+                concat!("SELECT ", columns!(), " FROM drafts WHERE kind = $1 AND ($2 = 1 OR parent = $3) AND position > $4 ORDER BY position LIMIT $5"),
             )
             .bind(kind.as_str())
             .bind(any)
@@ -237,9 +244,11 @@ impl Store {
             let mut size = 0;
             let mut after = 0_i64;
             loop {
-                let rows = sqlx::query(
-                    "SELECT * FROM drafts WHERE position > $1 ORDER BY position LIMIT $2",
-                )
+                let rows = sqlx::query(concat!(
+                    "SELECT ",
+                    columns!(),
+                    " FROM drafts WHERE position > $1 ORDER BY position LIMIT $2"
+                ))
                 .bind(after)
                 .bind(page(u32::MAX))
                 .fetch_all(&mut *transaction)
@@ -277,8 +286,7 @@ impl Store {
             let number = next(&mut transaction, Counter::Draft).await?;
             expect(&mut transaction, id, expected).await?;
             let row = sqlx::query(
-                "UPDATE drafts SET name = $2, body = $3, version = $4, updated_at = $5 WHERE id = $1 \
-                 RETURNING *",
+                concat!("UPDATE drafts SET name = $2, body = $3, version = $4, updated_at = $5 WHERE id = $1 RETURNING ", columns!()),
             )
             .bind(id.as_str())
             .bind(change.name.as_str())
@@ -469,7 +477,8 @@ async fn insert(
     rows: &[(&Draft, String)],
 ) -> Result<(), StoreError> {
     let statement = format!(
-        "INSERT INTO drafts (id, kind, parent, name, body, version, position, created_at, updated_at) VALUES {}",
+        "INSERT INTO drafts ({}) VALUES {}",
+        columns!(),
         placeholders(rows.len(), COLUMNS)
     );
     let mut query = sqlx::query(AssertSqlSafe(statement)).persistent(false);

@@ -14,12 +14,26 @@ pub const MAX_GATEWAYS: u32 = 10_000;
 /// The most live credentials of one gateway.
 pub const MAX_LIVE_CREDENTIALS: u32 = 5;
 
-const WITH_GATEWAY: &str = "SELECT c.*, g.name AS gateway_name FROM gateway_credentials c \
-                            JOIN gateways g ON g.id = c.gateway_id WHERE c.sha256 = $1";
-const ALL_LIVE: &str = "SELECT c.*, g.name AS gateway_name FROM gateway_credentials c \
-                        JOIN gateways g ON g.id = c.gateway_id \
-                        WHERE c.revoked_at IS NULL AND (c.expires_at IS NULL OR c.expires_at > $1) \
-                        ORDER BY c.position";
+const GATEWAY: &str = "SELECT id, name, kind, position, created_at FROM gateways WHERE id = $1";
+const GATEWAYS: &str = "SELECT id, name, kind, position, created_at FROM gateways \
+                        WHERE position > $1 ORDER BY position LIMIT $2";
+
+/// The columns by name, as of drafts.
+macro_rules! found {
+    ($where:literal) => {
+        concat!(
+            "SELECT c.id, c.gateway_id, c.sha256, c.created_at, c.expires_at, c.revoked_at, c.last_used_at, \
+             g.name AS gateway_name FROM gateway_credentials c JOIN gateways g ON g.id = c.gateway_id WHERE ",
+            $where
+        )
+    };
+}
+
+const BY_DIGEST: &str = found!("c.sha256 = $1");
+const OF_GATEWAY: &str = found!("c.gateway_id = $1 ORDER BY c.position DESC LIMIT 1000");
+const ALL_LIVE: &str = found!(
+    "c.revoked_at IS NULL AND (c.expires_at IS NULL OR c.expires_at > $1) ORDER BY c.position"
+);
 const REVOKE: &str =
     "UPDATE gateway_credentials SET revoked_at = COALESCE(revoked_at, $2) WHERE id = $1";
 
@@ -130,7 +144,7 @@ impl Store {
     /// The gateway of that id.
     pub async fn gateway(&self, id: &Id) -> Result<Option<Gateway>, StoreError> {
         self.within(async {
-            let row = sqlx::query("SELECT * FROM gateways WHERE id = $1")
+            let row = sqlx::query(GATEWAY)
                 .bind(id.as_str())
                 .fetch_optional(self.pool())
                 .await?;
@@ -147,13 +161,11 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<Gateway>, StoreError> {
         self.within(async {
-            let rows = sqlx::query(
-                "SELECT * FROM gateways WHERE position > $1 ORDER BY position LIMIT $2",
-            )
-            .bind(after.unwrap_or(0))
-            .bind(page(limit))
-            .fetch_all(self.pool())
-            .await?;
+            let rows = sqlx::query(GATEWAYS)
+                .bind(after.unwrap_or(0))
+                .bind(page(limit))
+                .fetch_all(self.pool())
+                .await?;
             rows.iter().map(read_gateway).collect()
         })
         .await
@@ -235,12 +247,10 @@ impl Store {
     /// The last 1,000 credentials of a gateway, the newest first, also those that are no longer good.
     pub async fn credentials_of(&self, gateway: &Id) -> Result<Vec<GatewayCredential>, StoreError> {
         self.within(async {
-            let rows = sqlx::query(
-                "SELECT * FROM gateway_credentials WHERE gateway_id = $1 ORDER BY position DESC LIMIT 1000",
-            )
-            .bind(gateway.as_str())
-            .fetch_all(self.pool())
-            .await?;
+            let rows = sqlx::query(OF_GATEWAY)
+                .bind(gateway.as_str())
+                .fetch_all(self.pool())
+                .await?;
             rows.iter().map(read_credential).collect()
         })
         .await
@@ -266,7 +276,7 @@ impl Store {
         sha256: &Sha256,
     ) -> Result<Option<FoundCredential>, StoreError> {
         self.within(async {
-            let row = sqlx::query(WITH_GATEWAY)
+            let row = sqlx::query(BY_DIGEST)
                 .bind(sha256.as_str())
                 .fetch_optional(self.pool())
                 .await?;

@@ -46,29 +46,30 @@ impl Store {
     /// release has made the tables.
     pub async fn open(url: &str, options: &Options) -> Result<Self, StoreError> {
         let url = DatabaseUrl::parse(url)?;
+        let options = options.bounded();
         sqlx::any::install_default_drivers();
         let pool = AnyPoolOptions::new()
-            .max_connections(options.max_connections.max(1))
+            .max_connections(options.max_connections)
             .acquire_timeout(options.acquire_timeout);
         let (pool, connect, postgres) = match url {
             DatabaseUrl::Memory(connect) => {
                 let pool = pool.max_connections(1).idle_timeout(None);
                 (
-                    prepare_sqlite(pool.max_lifetime(None), *options),
+                    prepare_sqlite(pool.max_lifetime(None), options),
                     connect,
                     None,
                 )
             }
-            DatabaseUrl::File(connect) => (prepare_sqlite(pool, *options), connect, None),
+            DatabaseUrl::File(connect) => (prepare_sqlite(pool, options), connect, None),
             DatabaseUrl::Postgres(connect, own) => {
-                (prepare_postgres(pool, *options), connect, Some(*own))
+                (prepare_postgres(pool, options), connect, Some(*own))
             }
         };
         let store = Self {
             inner: Arc::new(Inner {
                 pool: pool.connect_lazy_with(quiet(connect)),
                 postgres: postgres.map(quiet),
-                options: *options,
+                options,
             }),
         };
         store.migrate().await?;

@@ -7,6 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use sqlx::postgres::{PgListener, PgPoolOptions};
+use tokio::runtime::Handle;
 use tokio::time::{sleep, timeout};
 
 use crate::store::Store;
@@ -19,7 +20,7 @@ const SQLITE_INTERVAL: Duration = Duration::from_millis(250);
 /// How often PostgreSQL is asked, beside what it says by itself. With one query on top it stays below a second.
 const POSTGRES_INTERVAL: Duration = Duration::from_millis(900);
 
-/// Waits for deployments. It holds one connection to PostgreSQL; drop it inside the tokio runtime.
+/// Waits for deployments. It holds one connection to PostgreSQL.
 pub struct DeploymentWatch {
     store: Store,
     seen: Option<i64>,
@@ -107,6 +108,16 @@ impl DeploymentWatch {
         listener.eager_reconnect(false);
         listener.listen(CHANNEL).await.ok()?;
         Some(listener)
+    }
+}
+
+impl Drop for DeploymentWatch {
+    fn drop(&mut self) {
+        // A listener gives its connection back in a task. Where the runtime has ended there is no task, and it
+        // would panic; then the connection ends with the process.
+        if Handle::try_current().is_err() {
+            std::mem::forget(self.listener.take());
+        }
     }
 }
 

@@ -67,4 +67,23 @@ on_both! {
         assert!(text.contains("editor"), "{text}");
         assert!(!text.contains("ababababab"), "{text}");
     }
+
+    async fn there_are_bounds_on_live_tokens(backend) {
+        let store = backend.open().await;
+        sqlx::query(
+            "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 1000) \
+             INSERT INTO admin_tokens (id, name, role, sha256, position, created_at, expires_at) \
+             SELECT 'x' || n, 'X', 'viewer', 'x' || n, -n, 1, 50 FROM numbers",
+        )
+        .execute(&mut backend.raw().await)
+        .await
+        .unwrap();
+        let new = token(1, AdminRole::Viewer, None);
+        let error = store.create_admin_token(new.clone(), at(49)).await.unwrap_err();
+        assert!(matches!(error, StoreError::TooMany { limit: 1000, .. }), "{error:?}");
+        store.create_admin_token(new, at(50)).await.unwrap();
+        // Their digests are none, which is said rather than passed over.
+        let error = store.admin_tokens(Some(-1001), 1).await.unwrap_err();
+        assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
+    }
 }

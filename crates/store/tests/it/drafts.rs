@@ -291,3 +291,16 @@ on_both! {
         assert!(matches!(error, StoreError::TooMany { limit: 10_000, .. }), "{error:?}");
     }
 }
+
+#[tokio::test]
+async fn an_import_has_a_bound_on_all_bodies_together() {
+    let store = Store::open("sqlite::memory:", &crate::backend::patient())
+        .await
+        .unwrap();
+    let body = Value::String("b".repeat(MAX_BODY_BYTES - 2));
+    let new = (0..65)
+        .map(|number| draft(DraftKind::Policy, None, &number.to_string(), body.clone()))
+        .collect();
+    let error = store.replace_all_drafts(new, at(1)).await.unwrap_err();
+    assert!(matches!(error, StoreError::TooLarge { .. }), "{error:?}");
+}

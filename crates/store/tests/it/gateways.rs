@@ -182,4 +182,19 @@ on_both! {
             assert_eq!(found.credential.last_used_at, Some(at(119)));
         }
     }
+
+    async fn there_are_bounds_on_gateways(backend) {
+        let store = backend.open().await;
+        sqlx::query(
+            "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 9999) \
+             INSERT INTO gateways (id, name, kind, position, created_at) \
+             SELECT 'g' || n, 'G' || n, 'k', -n, 1 FROM numbers",
+        )
+        .execute(&mut backend.raw().await)
+        .await
+        .unwrap();
+        register(&store, "last").await;
+        let error = store.create_gateway(id("x"), name("x"), name("k"), at(1)).await.unwrap_err();
+        assert!(matches!(error, StoreError::TooMany { limit: 10_000, .. }), "{error:?}");
+    }
 }

@@ -157,3 +157,24 @@ async fn a_watch_goes_on_after_the_server_was_stopped() {
     other.deploy(deployment("y")).await.unwrap();
     assert_eq!(watching.await.unwrap(), 2);
 }
+
+#[test]
+fn a_watch_may_outlive_its_runtime() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let backend = Backend::postgres();
+    let watch = runtime.block_on(async {
+        let store = backend.open().await;
+        let mut watch = store.watch(None);
+        tokio::select! {
+            _ = watch.changed() => panic!("nothing is deployed"),
+            () = until_listening(&backend) => {}
+        }
+        watch
+    });
+    drop(runtime);
+    drop(watch);
+}
