@@ -63,7 +63,8 @@ pub(crate) fn patient() -> Options {
 /// Gives up soon: for tests in which the database is away.
 pub(crate) fn hasty() -> Options {
     Options {
-        acquire_timeout: Duration::from_millis(300),
+        acquire_timeout: Duration::from_millis(1500),
+        operation_timeout: Duration::from_mins(1),
         ..Options::default()
     }
 }
