@@ -1,9 +1,14 @@
 //! The database is away: writes say so soon, nobody reads a password, and all goes on when it is back.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use portcullis_store::{Options, Store, StoreError};
 use portcullis_test_support::postgres::{PASSWORD, Postgres};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 use crate::backend::{Backend, PATIENCE, at, deployment, hasty, service};
@@ -111,7 +116,7 @@ async fn writes_fail_while_another_holds_the_lock_in_postgres_and_work_again_lat
 
 #[tokio::test]
 async fn a_server_that_never_answers_is_unavailable() {
-    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("postgres://u:hunter2@{}/d", silent.local_addr().unwrap());
     let options = hasty();
     let opening = Store::open(&url, &options);
@@ -156,4 +161,76 @@ async fn the_password_of_a_url_is_in_no_error() {
         assert!(matches!(error, StoreError::Url(_)), "{url}: {error:?}");
         assert_hides_password(&error);
     }
+}
+
+/// Passes on what the store says to the server and back, until the store says `word`: from then on nothing, in
+/// either direction, and no connection is closed.
+async fn freezing_proxy(port: u16, word: &'static [u8]) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let own = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        loop {
+            let (client, _) = listener.accept().await.unwrap();
+            let server = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            let (from_client, to_client) = client.into_split();
+            let (from_server, to_server) = server.into_split();
+            let frozen = Arc::new(AtomicBool::new(false));
+            tokio::spawn(pass_on(from_server, to_client, word, frozen.clone()));
+            tokio::spawn(pass_on(from_client, to_server, word, frozen));
+        }
+    });
+    own
+}
+
+async fn pass_on(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    word: &[u8],
+    frozen: Arc<AtomicBool>,
+) {
+    let mut buffer = vec![0; 65536];
+    loop {
+        let length = from.read(&mut buffer).await.unwrap();
+        if buffer[..length]
+            .windows(word.len())
+            .any(|part| part == word)
+        {
+            frozen.store(true, Ordering::SeqCst);
+        }
+        if frozen.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        if length == 0 {
+            return;
+        }
+        to.write_all(&buffer[..length]).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_falls_silent_in_the_middle_is_unavailable() {
+    let backend = Backend::postgres();
+    let port: u16 = backend
+        .url
+        .rsplit([':', '/'])
+        .nth(1)
+        .unwrap()
+        .parse()
+        .unwrap();
+    let proxy = freezing_proxy(port, b"pg_notify").await;
+    let through = backend.url.replace(&port.to_string(), &proxy.to_string());
+    let options = Options {
+        operation_timeout: Duration::from_secs(3),
+        ..hasty()
+    };
+    let store = Store::open(&through, &options).await.unwrap();
+    let deploying = store.deploy(deployment("x"));
+    let error = timeout(SOON, deploying)
+        .await
+        .expect("it gives up")
+        .unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+    // The server ends the transaction by itself, and the number was not used up.
+    let other = backend.open().await;
+    assert_eq!(eventually(&other).await, 1);
 }
