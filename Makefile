@@ -39,11 +39,11 @@ demo: build tools ## Run the solar system on this machine and show who gets what
 	$(PYTHON) examples/solar-system/demo.py $(if $(ONCE),--once)
 
 .PHONY: test
-test: build tools browser deny-tool ## Run every check and every test
+test: build tools browser postgresql deny-tool ## Run every check and every test
 	$(PYTHON) tools/check.py
 
 .PHONY: unit
-unit: ## Run the Rust tests only
+unit: postgresql ## Run the Rust tests only
 	cargo test --locked --workspace
 
 .PHONY: e2e
@@ -79,6 +79,17 @@ tools: $(VENV)/.ready $(IDP_READY) $(ORACLE_READY) ## Install the pinned tools t
 
 .PHONY: browser
 browser: chromium $(APP_READY) ## Install the browser that the end-to-end tests use, and its driver
+
+# The system's own PostgreSQL. The tests start a private server of it, and find it where Debian puts it.
+.PHONY: postgresql
+postgresql: ## Install PostgreSQL, which the tests of the storage start for themselves
+	@if command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then exit 0; fi; \
+	if ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ]; then \
+	  echo "The tests of the storage need PostgreSQL. Install it so that initdb, pg_ctl and psql are on the PATH or in" \
+	    "/usr/lib/postgresql/*/bin, on Debian with: sudo apt-get install postgresql. As root, make does that itself." >&2; \
+	  exit 1; \
+	fi; \
+	apt-get update -qq && apt-get install -qq -y --no-install-recommends postgresql
 
 .PHONY: peers
 peers: $(PEERS_READY) ## Install what the benchmarks compare with

@@ -99,12 +99,20 @@ impl Bundle {
 }
 
 fn digest(files: &BTreeMap<String, Value>) -> String {
-    let documents: Vec<String> = files.values().map(Value::to_string).collect();
+    let documents: Vec<String> = files.values().map(canonical).collect();
     let parts = files
         .keys()
         .zip(&documents)
         .flat_map(|(path, document)| [path, document]);
     hexadecimal(parts.map(String::as_str))
+}
+
+/// A document with the members of its objects in the order of their names: whoever rewrites the file may
+/// order them otherwise.
+fn canonical(document: &Value) -> String {
+    let mut sorted = document.clone();
+    sorted.sort_all_objects();
+    sorted.to_string()
 }
 
 /// Why a bundle was refused.

@@ -12,3 +12,4 @@
 pub mod http;
 pub mod issuer;
 pub mod lambda;
+pub mod postgres;

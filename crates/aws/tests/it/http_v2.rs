@@ -123,7 +123,7 @@ fn cookies_are_one_header() {
     let mut event = http_v2_event("$default", "/", "GET/");
     event["headers"] = json!({ "b": "2", "a": "1,1" });
     event["cookies"] = json!(["x=1", null, "y=2"]);
-    assert_eq!(headers(&event), ["a: 1,1", "b: 2", "cookie: x=1; y=2"]);
+    assert_eq!(headers(&event), ["b: 2", "a: 1,1", "cookie: x=1; y=2"]);
     event["headers"] = json!({ "Cookie": "x=1; y=2" });
     assert_eq!(headers(&event), ["Cookie: x=1; y=2"]);
     event["cookies"] = json!(["x=1\r\nX-Admin: 1"]);

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Every crate that ships, with its floor.
-const FLOORS: [(&str, u8); 10] = [
+const FLOORS: [(&str, u8); 11] = [
     ("portcullis-model", 1),
     ("portcullis-jose", 1),
     ("portcullis-engine", 2),
@@ -15,13 +15,14 @@ const FLOORS: [(&str, u8); 10] = [
     ("portcullis-aws", 2),
     ("portcullis-pdp", 3),
     ("portcullis-policies", 3),
+    ("portcullis-store", 3),
     ("portcullis-authorizer", 4),
     ("portcullis-server", 4),
     ("portcullis-cli", 5),
 ];
 
 /// What gives a crate a socket, a clock, randomness or a task.
-const IO_CRATES: [&str; 14] = [
+const IO_CRATES: [&str; 15] = [
     "axum",
     "fastrand",
     "getrandom",
@@ -33,6 +34,7 @@ const IO_CRATES: [&str; 14] = [
     "rand",
     "reqwest",
     "rustls",
+    "sqlx",
     "time",
     "tokio",
     "uuid",

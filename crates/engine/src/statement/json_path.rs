@@ -121,7 +121,7 @@ fn remove(value: &mut Value, steps: &[Step]) {
         return;
     }
     match (value, first) {
-        (Value::Object(members), Step::Member(name)) => drop(members.remove(name)),
+        (Value::Object(members), Step::Member(name)) => drop(members.shift_remove(name)),
         (Value::Object(members), Step::Every) => members.clear(),
         (Value::Array(list), Step::Every) => list.clear(),
         (Value::Array(list), Step::Index(index)) if *index < list.len() => {

@@ -15,7 +15,7 @@ use portcullis_server::{AppState, Readiness, StateKey, router};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-const SERVICE: &str = r#"
+const SERVICE: &str = r"
 name: Demo
 base_urls: [http://api.ping.demo:3036]
 operations:
@@ -37,7 +37,7 @@ operations:
     response_policy: banned.yaml
     statements: [{ code: denied-reason, phase: response, payload: { status: 402, message: pay } }]
   - { name: plain, paths: [/plain], public: true }
-"#;
+";
 const BANNED: &str = "
 validators:
   - name: attributes
@@ -84,7 +84,8 @@ fn request(method: &str, path: &str, body: Option<&str>) -> Value {
         "headers": [{ "Accept": "*/*" }, { "x-device": "phone" }],
     });
     if let Some(body) = body {
-        sent["body"] = json!(body);
+        let members = sent.as_object_mut().unwrap();
+        members.insert("body".to_owned(), json!(body));
     }
     sent
 }
