@@ -20,6 +20,7 @@ mod matching;
 mod metadata;
 mod policy;
 mod policy_set;
+mod policy_test;
 mod profile;
 mod rehearsal;
 mod rules;
@@ -48,6 +49,7 @@ pub use policy_set::{
     ApiService, ClientAuthenticationMethod, IntrospectionPolicy, Operation, PolicySet, TokenIssuer,
     Unmatched,
 };
+pub use policy_test::{PolicyCoverage, PolicyTests, TestResult, policy_coverage};
 pub use profile::Profile;
 pub use rehearsal::Rehearsal;
 pub use scope_table::{InvalidScopeTable, compile_scope_table};

@@ -76,6 +76,18 @@ impl PolicyDirectory {
         Ok(policy.with_revision(revision(sources)))
     }
 
+    /// Reads the files of the directory's tests, which are no part of the policy.
+    pub fn read_tests(&self) -> Result<Vec<SourceFile>, LoadError> {
+        let folder = self.root.join("tests");
+        let mut files = Vec::new();
+        if folder.is_dir() {
+            list(&folder, "tests/", &mut files)?;
+        }
+        files.retain(|(name, _)| matches!(name.rsplit_once('.'), Some((_, "yaml" | "yml"))));
+        files.sort();
+        files.iter().map(read_one).collect()
+    }
+
     /// What the directory looks like now.
     pub fn fingerprint(&self) -> Result<Fingerprint, LoadError> {
         let mut seen = Vec::new();
@@ -104,16 +116,7 @@ impl PolicyDirectory {
                 });
                 continue;
             }
-            let meta = fs::metadata(&path).map_err(|cause| LoadError::io(&path, cause))?;
-            if meta.len() > MAX_SOURCE_BYTES as u64 {
-                return Err(LoadError::TooLarge { path });
-            }
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "the one place that reads policy files"
-            )]
-            let text = fs::read_to_string(&path).map_err(|cause| LoadError::io(&path, cause))?;
-            sources.push(SourceFile { path: name, text });
+            sources.push(read_one(&(name, path))?);
         }
         Ok(sources)
     }
@@ -143,6 +146,22 @@ impl PolicyDirectory {
 pub fn revision(sources: &[SourceFile]) -> String {
     let parts = sources.iter().flat_map(|file| [&file.path, &file.text]);
     format!("sha256:{}", hexadecimal(parts.map(String::as_str)))
+}
+
+fn read_one((name, path): &(String, PathBuf)) -> Result<SourceFile, LoadError> {
+    let meta = fs::metadata(path).map_err(|cause| LoadError::io(path, cause))?;
+    if meta.len() > MAX_SOURCE_BYTES as u64 {
+        return Err(LoadError::TooLarge { path: path.clone() });
+    }
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads policy files"
+    )]
+    let text = fs::read_to_string(path).map_err(|cause| LoadError::io(path, cause))?;
+    Ok(SourceFile {
+        path: name.clone(),
+        text,
+    })
 }
 
 fn list(folder: &Path, prefix: &str, files: &mut Vec<(String, PathBuf)>) -> Result<(), LoadError> {

@@ -12,6 +12,8 @@ use portcullis_pdp::http::{HttpClient, TlsRoots};
 use portcullis_pdp::keys::fetch_jwks;
 use serde_json::json;
 
+mod test;
+
 use super::{Outcome, directory, print};
 
 #[derive(Subcommand)]
@@ -32,6 +34,12 @@ pub(crate) enum Command {
         portcullis policy bundle policy/ --with-keys -o policy.json"
     )]
     Bundle(BundleArguments),
+    /// Run the tests of a policy directory (tests/*.yaml) and say what they do not cover.
+    #[command(
+        after_help = "Examples:\n  portcullis policy test policy/\n  portcullis policy test policy/ --junit report.xml\n  \
+        portcullis policy test policy/ --compare old-policy/"
+    )]
+    Test(test::Arguments),
 }
 
 #[derive(clap::Args)]
@@ -61,6 +69,7 @@ pub(crate) fn run(command: &Command) -> Result<Outcome> {
         Command::Check(arguments) => check(arguments),
         Command::Metadata(arguments) => metadata(arguments),
         Command::Bundle(arguments) => bundle(arguments),
+        Command::Test(arguments) => test::run(arguments),
     }
 }
 

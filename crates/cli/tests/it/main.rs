@@ -9,6 +9,7 @@ mod command;
 mod decide;
 mod floors;
 mod policy_check;
+mod policy_test;
 mod reason_codes;
 mod serve;
 mod token_verify;

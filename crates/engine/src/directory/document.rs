@@ -208,7 +208,7 @@ pub(crate) fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 }
 
 /// Parses one file; the parser's own budget bounds depth, nodes and aliases.
-pub(super) fn parse<T: DeserializeOwned>(file: &SourceFile) -> Result<T, Diagnostic> {
+pub(crate) fn parse<T: DeserializeOwned>(file: &SourceFile) -> Result<T, Diagnostic> {
     if file.text.len() > MAX_SOURCE_BYTES {
         return Err(Diagnostic::new(
             &file.path,
