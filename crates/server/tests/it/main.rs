@@ -2,6 +2,13 @@
 //! the wire, and that nothing becomes a 200 without a decision.
 #![expect(clippy::unwrap_used, reason = "test support: a surprise ends the test")]
 
+mod limits;
+mod metrics;
+mod pressure;
+mod running;
+mod stopping;
+mod tls;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
