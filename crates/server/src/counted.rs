@@ -9,8 +9,9 @@ use portcullis_pdp::keys::{Fetch, FetchFuture, FormPost, PostFuture};
 use portcullis_pdp::{DecisionFuture, DecisionPoint};
 
 use crate::metrics::{Fetched, Metrics, unavailable};
+use crate::traces;
 
-/// A decision point whose decisions are counted and timed.
+/// A decision point whose decisions are counted, timed and noted in traces.
 pub struct CountedDecisions {
     inner: Arc<dyn DecisionPoint>,
     clock: Arc<dyn Clock>,
@@ -39,6 +40,7 @@ impl DecisionPoint for CountedDecisions {
                 Err(error) => ("none", unavailable(error)),
             };
             self.metrics.decided(outcome, reason, elapsed);
+            traces::note(&answer);
             answer
         })
     }

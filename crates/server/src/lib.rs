@@ -16,6 +16,7 @@ mod reload;
 mod sideband;
 mod stopping;
 mod tls;
+mod traces;
 
 pub use app::{AppState, MAX_BODY_BYTES, router};
 pub use counted::{CountedDecisions, CountedFetch};
@@ -28,3 +29,4 @@ pub use pressure::{DEFAULT_MAX_REQUESTS, LARGEST_MAX_REQUESTS};
 pub use reload::{RELOAD_INTERVAL, watch};
 pub use stopping::{DEFAULT_DRAIN_DELAY, StopSignal, Stopper, Stopping};
 pub use tls::{InvalidTls, TLS_RELOAD_INTERVAL, TlsIdentity};
+pub use traces::{InvalidTraces, TraceSettings, Traces};

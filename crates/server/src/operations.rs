@@ -1,4 +1,4 @@
-//! What surrounds every route: counting, back-pressure, and telling clients to hang up while the
+//! What surrounds every route: counting, traces, back-pressure, and telling clients to hang up while the
 //! service stops.
 
 use axum::Router;
@@ -6,10 +6,12 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
+use opentelemetry::context::FutureExt;
 
 use crate::metrics::{Metrics, Open};
 use crate::pressure::{self, Room};
 use crate::stopping::Stopping;
+use crate::traces::{self, Traces};
 
 /// What surrounds the routes.
 #[derive(Debug, Clone)]
@@ -20,6 +22,8 @@ pub struct Operations {
     pub max_requests: u16,
     /// Whether the service stops.
     pub stopping: Stopping,
+    /// Where spans are made; `None` makes none.
+    pub traces: Option<Traces>,
 }
 
 impl Operations {
@@ -41,7 +45,17 @@ async fn observe(State(operations): State<Operations>, request: Request, next: N
         _open: operations.metrics.call_opened(),
         metrics: operations.metrics,
     };
-    let mut response = next.run(request).await;
+    let traces = operations.traces.as_ref();
+    let traces = traces.filter(|_| !pressure::is_exempt(request.uri().path()));
+    let mut response = match traces {
+        None => next.run(request).await,
+        Some(traces) => {
+            let span = traces.begin(&request, request.extensions().get());
+            let response = next.run(request).with_context(span.clone()).await;
+            traces::end(&span, &response);
+            response
+        }
+    };
     call.status = Some(response.status());
     if operations.stopping.has_begun() {
         // So that the client's next call goes where it will still be answered.

@@ -67,6 +67,7 @@ pub(crate) async fn limit(State(room): State<Room>, request: Request, next: Next
     response
 }
 
-fn is_exempt(path: &str) -> bool {
+/// Whether a path is for those who watch the service and not for those who use it.
+pub(crate) fn is_exempt(path: &str) -> bool {
     matches!(path, "/health/live" | "/health/ready" | "/metrics")
 }

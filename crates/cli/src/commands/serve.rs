@@ -15,10 +15,11 @@ use portcullis_pdp::proofs::{KeyedNonces, MIN_NONCE_KEY_BYTES};
 use portcullis_server::{
     AppState, CountedDecisions, CountedFetch, DEFAULT_DRAIN_DELAY, DEFAULT_MAX_REQUESTS,
     GatewayCredentials, LARGEST_MAX_REQUESTS, Limits, Loaded, Metrics, Operations, Readiness,
-    Serving, StopSignal, Stopper, TLS_RELOAD_INTERVAL, TlsIdentity, metrics_router, router, serve,
-    watch,
+    Serving, StopSignal, Stopper, TLS_RELOAD_INTERVAL, TlsIdentity, TraceSettings, Traces,
+    metrics_router, router, serve, watch,
 };
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tracing::level_filters::LevelFilter;
@@ -65,6 +66,23 @@ pub(crate) struct Arguments {
         hide = true
     )]
     dpop_nonce_key: Option<String>,
+    /// Where traces go: the base URL of a collector that takes OTLP (http/protobuf).
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", hide = true)]
+    otlp_endpoint: Option<String>,
+    /// The same, the whole URL.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", hide = true)]
+    otlp_traces_endpoint: Option<String>,
+    /// The name of this service in traces.
+    #[arg(
+        long,
+        env = "OTEL_SERVICE_NAME",
+        hide = true,
+        default_value = "portcullis"
+    )]
+    otel_service_name: String,
+    /// `true` turns traces off, whatever the other variables say.
+    #[arg(long, env = "OTEL_SDK_DISABLED", hide = true, default_value = "")]
+    otel_sdk_disabled: String,
     /// Answer anyone, on a loopback address only.
     #[arg(long)]
     insecure_no_credentials: bool,
@@ -113,12 +131,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
         readiness: readiness.clone(),
         clock,
     };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let traces = traces(arguments, loaded.http.clone(), runtime.handle())?;
     let stopper = Stopper::new(readiness.clone(), drain_delay(arguments));
     let stopping = stopper.stopping();
     let operations = Operations {
         metrics: metrics.clone(),
         max_requests: arguments.max_requests,
         stopping: stopping.clone(),
+        traces: traces.clone(),
     };
     let mut routes = router(state);
     if arguments.metrics_listen.is_none() && arguments.listen.ip().is_loopback() {
@@ -131,9 +154,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
         stopping,
         limits: Limits::default(),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
     runtime.block_on(async {
         let listener = bind(arguments.listen).await?;
         let address = listener.local_addr()?;
@@ -159,7 +179,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
             tracing::info!("ready");
             watch(loaded.directory, loaded.seen, loaded.point, metrics).await;
         });
+        let stopping = serving.stopping.clone();
         serve(listener, routes, serving).await;
+        if let Some(traces) = traces {
+            tokio::select! {
+                () = traces.finish() => {}
+                () = stopping.ended() => {}
+            }
+        }
         Ok(Outcome::Yes)
     })
 }
@@ -176,6 +203,7 @@ struct LoadedPolicy {
     seen: Fingerprint,
     point: Arc<LocalDecisionPoint>,
     services: usize,
+    http: Arc<HttpClient>,
 }
 
 fn load(arguments: &Arguments, clock: &Arc<dyn Clock>, metrics: &Metrics) -> Result<LoadedPolicy> {
@@ -183,8 +211,8 @@ fn load(arguments: &Arguments, clock: &Arc<dyn Clock>, metrics: &Metrics) -> Res
     let seen = directory.fingerprint()?;
     let policy = directory.load()?;
     let services = policy.services().len();
-    let http = HttpClient::new(&roots(arguments)?)?;
-    let fetch = CountedFetch::new(Arc::new(http), metrics.clone());
+    let http = Arc::new(HttpClient::new(&roots(arguments)?)?);
+    let fetch = CountedFetch::new(Arc::clone(&http) as _, metrics.clone());
     let settings = LocalSettings {
         nonces: nonces(arguments)?,
         secrets: Some(Secrets::new(environment_variable)),
@@ -198,7 +226,31 @@ fn load(arguments: &Arguments, clock: &Arc<dyn Clock>, metrics: &Metrics) -> Res
         seen,
         point: Arc::new(point),
         services,
+        http,
     })
+}
+
+/// The traces, where the standard variables of OpenTelemetry say where they go.
+fn traces(
+    arguments: &Arguments,
+    client: Arc<HttpClient>,
+    runtime: &Handle,
+) -> Result<Option<Traces>> {
+    let given = |url: &Option<String>| url.clone().filter(|url| !url.is_empty());
+    let whole = given(&arguments.otlp_traces_endpoint);
+    let base = || given(&arguments.otlp_endpoint);
+    let below = |base: String| format!("{}/v1/traces", base.trim_end_matches('/'));
+    let disabled = arguments.otel_sdk_disabled.eq_ignore_ascii_case("true");
+    let Some(endpoint) = whole.or_else(|| base().map(below)).filter(|_| !disabled) else {
+        return Ok(None);
+    };
+    let settings = TraceSettings {
+        endpoint,
+        service_name: arguments.otel_service_name.clone(),
+    };
+    let traces = Traces::new(&settings, client, runtime.clone())?;
+    tracing::info!(service_name = settings.service_name, "traces are sent");
+    Ok(Some(traces))
 }
 
 /// The certificate of the service, where it speaks TLS.

@@ -1,7 +1,10 @@
 //! What operators get from `portcullis serve`: metrics, TLS, an orderly stop.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use portcullis_pdp::http::{HttpClient, HttpRequest, TlsRoots};
@@ -186,4 +189,41 @@ fn start(policy: &std::path::Path, arguments: &[&str]) -> (Option<i32>, String) 
         output.status.code(),
         String::from_utf8(output.stderr).unwrap(),
     )
+}
+
+#[test]
+fn traces_go_to_the_collector_that_the_environment_names() {
+    let root = directory(&policy("http://127.0.0.1:1"));
+    let collector = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}/", collector.local_addr().unwrap());
+    let mut service = Service::launch(root.path(), &["--otlp-endpoint", &endpoint]);
+    service.decide(&call("/planets", None));
+    let id = service.child.id().to_string();
+    let first = thread::spawn(move || {
+        let mut stream = collector.accept().unwrap().0;
+        let mut line = String::new();
+        BufReader::new(&mut stream).read_line(&mut line).unwrap();
+        let ok = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        stream.write_all(ok.as_bytes()).unwrap();
+        line
+    });
+    assert!(Command::new("kill").arg(&id).status().unwrap().success());
+    assert!(service.child.wait().unwrap().success());
+    assert_eq!(first.join().unwrap(), "POST /v1/traces HTTP/1.1\r\n");
+
+    let output = portcullis()
+        .args([
+            "serve",
+            "--insecure-no-credentials",
+            "--listen",
+            "127.0.0.1:0",
+            "--policy",
+        ])
+        .arg(root.path())
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", "collector")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(errors.contains("OTEL_EXPORTER_OTLP_ENDPOINT"), "{errors}");
 }

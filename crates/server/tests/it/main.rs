@@ -8,6 +8,7 @@ mod pressure;
 mod running;
 mod stopping;
 mod tls;
+mod traces;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -12,7 +12,7 @@ use portcullis_pdp::clock::SystemClock;
 use portcullis_pdp::{DecisionFuture, DecisionPoint};
 use portcullis_server::{
     AppState, CountedDecisions, Limits, Metrics, Operations, Readiness, Serving, StopSignal,
-    Stopper, TlsIdentity, metrics_router, router, serve,
+    Stopper, TlsIdentity, Traces, metrics_router, router, serve,
 };
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -61,6 +61,7 @@ pub(crate) struct Setup {
     pub(crate) limits: Limits,
     pub(crate) max_requests: u16,
     pub(crate) drain_delay: Duration,
+    pub(crate) traces: Option<Traces>,
 }
 
 impl Default for Setup {
@@ -70,7 +71,18 @@ impl Default for Setup {
             limits: Limits::default(),
             max_requests: 64,
             drain_delay: Duration::ZERO,
+            traces: None,
         }
+    }
+}
+
+/// Plain HTTP with the usual limits, for as long as the test runs.
+pub(crate) fn serving_plainly() -> Serving {
+    Serving {
+        tls: None,
+        metrics: Metrics::new(Arc::new(SystemClock)),
+        stopping: Stopper::new(Readiness::default(), Duration::ZERO).stopping(),
+        limits: Limits::default(),
     }
 }
 
@@ -121,6 +133,7 @@ impl Running {
             metrics: metrics.clone(),
             max_requests: setup.max_requests,
             stopping: stopper.stopping(),
+            traces: setup.traces,
         };
         let serving = Serving {
             tls: setup.tls,
