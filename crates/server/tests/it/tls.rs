@@ -6,6 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
+use axum::routing::get;
 use portcullis_server::{Limits, TlsIdentity};
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 use rustls::pki_types::CertificateDer;
@@ -240,7 +242,7 @@ fn says_what_is_wrong_with_the_files() {
     check("tls.key", &pair.cert.pem(), "no private key");
     let encrypted = key_text.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
     check("tls.key", &encrypted, "not encrypted");
-    let broken = key_text.replace("-----END", "-----EMD");
+    let broken = key_text.replace("-----END", "-----");
     check("tls.key", &broken, "broken PEM");
     let junk = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
     check("tls.key", junk, "this private key cannot be used");
@@ -276,4 +278,31 @@ async fn stopping_does_not_wait_for_handshakes() {
         .unwrap();
     assert_eq!(stream.read(&mut [0]).await.unwrap_or(0), 0);
     until("it stops", || service.served.is_finished()).await;
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_cut_off_over_tls_too() {
+    const LARGE: usize = 64 * 1024 * 1024;
+    let pair = pair();
+    let routes = Router::new().route("/large", get(|| async { vec![b'x'; LARGE] }));
+    let limits = Limits {
+        answer_time: Duration::from_millis(300),
+        ..Limits::default()
+    };
+    let tls = Some(Arc::new(Files::with(&pair).load().unwrap()));
+    let setup = Setup {
+        tls,
+        limits,
+        ..Setup::default()
+    };
+    let service = Running::start_router(routes, setup).await;
+    let mut stream = connect(&service, &pair, &TLS13).await.unwrap();
+    stream
+        .write_all(b"GET /large HTTP/1.1\r\nhost: a\r\n\r\n")
+        .await
+        .unwrap();
+    service
+        .until("portcullis_connections_failed_total{cause=\"http\"}", 1.0)
+        .await;
+    service.until("portcullis_connections_open", 0.0).await;
 }
