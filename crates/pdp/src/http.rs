@@ -245,12 +245,18 @@ pub struct HttpRequest(Request<Full<Bytes>>);
 impl HttpRequest {
     /// `GET` of an `https` URL, or an `http` URL on loopback.
     pub fn get(url: &str) -> Result<Self, InvalidRequest> {
-        Self::new(Method::GET, url, Bytes::new())
+        Self::new(Method::GET, url, Bytes::new(), Plain::OnLoopback)
     }
 
     /// `POST` of a body to such a URL.
     pub fn post(url: &str, body: Bytes) -> Result<Self, InvalidRequest> {
-        Self::new(Method::POST, url, body)
+        Self::new(Method::POST, url, body, Plain::OnLoopback)
+    }
+
+    /// `POST` of a body that may be read by others, such as one for a collector of telemetry, to an
+    /// `https` or `http` URL on any host.
+    pub fn post_in_the_open(url: &str, body: Bytes) -> Result<Self, InvalidRequest> {
+        Self::new(Method::POST, url, body, Plain::Anywhere)
     }
 
     /// Adds a header.
@@ -263,9 +269,10 @@ impl HttpRequest {
         Ok(self)
     }
 
-    fn new(method: Method, url: &str, body: Bytes) -> Result<Self, InvalidRequest> {
+    fn new(method: Method, url: &str, body: Bytes, plain: Plain) -> Result<Self, InvalidRequest> {
         let parsed = RequestUrl::parse(url)?;
-        if parsed.scheme() == Scheme::Http && !is_loopback(parsed.host()) {
+        let unprotected = parsed.scheme() == Scheme::Http && !is_loopback(parsed.host());
+        if unprotected && plain == Plain::OnLoopback {
             return Err(InvalidRequest::NotHttps);
         }
         let uri: Uri = url.parse().map_err(|_| InvalidUrl::Syntax)?;
@@ -274,6 +281,13 @@ impl HttpRequest {
         *request.uri_mut() = uri;
         Ok(Self(request))
     }
+}
+
+/// Where a request may go without TLS.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Plain {
+    OnLoopback,
+    Anywhere,
 }
 
 impl fmt::Debug for HttpRequest {

@@ -69,6 +69,16 @@ impl ApiError {
         }
     }
 
+    /// 429: too many calls are under way.
+    pub(crate) fn limited() -> Self {
+        let message = "Too many requests are being decided; try again";
+        let error = Self::new(StatusCode::TOO_MANY_REQUESTS, "REQUEST_LIMITED", message);
+        Self {
+            retry_after: Some(1),
+            ..error
+        }
+    }
+
     /// 404. The path stays out of the message, which is logged: it may hold anything.
     pub(crate) fn not_found() -> Self {
         Self::new(

@@ -10,20 +10,31 @@ use axum::response::IntoResponse;
 use crate::app::AppState;
 
 /// Whether requests should be sent here: not before the policy set is loaded and the keys of its
-/// issuers have been asked for, and no longer once the service shuts down.
+/// issuers have been asked for, and never again once the service stops.
 #[derive(Debug, Clone, Default)]
-pub struct Readiness(Arc<AtomicBool>);
+pub struct Readiness(Arc<Flags>);
+
+#[derive(Debug, Default)]
+struct Flags {
+    ready: AtomicBool,
+    stopped: AtomicBool,
+}
 
 impl Readiness {
     /// Says so from now on.
     pub fn set(&self, ready: bool) {
-        self.0.store(ready, Ordering::Release);
+        self.0.ready.store(ready, Ordering::Release);
+    }
+
+    /// Says no for good: keys that arrive while the service stops do not make it ready again.
+    pub fn stop(&self) {
+        self.0.stopped.store(true, Ordering::Release);
     }
 
     /// What was said last; `false` at first.
     #[must_use]
     pub fn get(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        !self.0.stopped.load(Ordering::Acquire) && self.0.ready.load(Ordering::Acquire)
     }
 }
 

@@ -3,17 +3,32 @@
 //! Floor 4. Handlers translate between HTTP and the floors below; nothing here decides.
 
 mod app;
+mod counted;
 mod credentials;
 mod error;
 mod health;
+mod impatient;
 mod listener;
+mod metrics;
+mod operations;
+mod pressure;
 mod reload;
 mod sideband;
 mod state;
+mod stopping;
+mod tls;
+mod traces;
 
 pub use app::{AppState, MAX_BODY_BYTES, router};
+pub use counted::{CountedDecisions, CountedFetch};
 pub use credentials::{GatewayCredentials, InvalidCredentials};
 pub use health::Readiness;
-pub use listener::{DRAIN_TIME, serve};
+pub use listener::{DRAIN_TIME, Limits, Serving, serve};
+pub use metrics::{Loaded, Metrics, metrics_router};
+pub use operations::Operations;
+pub use pressure::{DEFAULT_MAX_REQUESTS, LARGEST_MAX_REQUESTS};
 pub use reload::{RELOAD_INTERVAL, watch};
 pub use state::{MIN_STATE_KEY_BYTES, StateKey};
+pub use stopping::{DEFAULT_DRAIN_DELAY, StopSignal, Stopper, Stopping};
+pub use tls::{InvalidTls, TLS_RELOAD_INTERVAL, TlsIdentity};
+pub use traces::{InvalidTraces, TraceSettings, Traces};

@@ -10,30 +10,45 @@ use portcullis_pdp::directory::{Fingerprint, LoadError, PolicyDirectory};
 use portcullis_pdp::local::LocalDecisionPoint;
 use portcullis_policies::{Worker, WorkerError};
 
+use crate::metrics::{Loaded, Metrics};
+
 /// How often the directory is looked at. An edit decides after two to three looks.
 pub const RELOAD_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Looks at a policy directory for as long as it is polled, and replaces the policy set whenever
-/// the directory changed and compiles. `loaded` is what it looked like when it was last compiled.
+/// the directory changed and compiles; each attempt is counted. `loaded` is what it looked like when
+/// it was last compiled.
 pub async fn watch(
     directory: PolicyDirectory,
     mut loaded: Fingerprint,
     point: Arc<LocalDecisionPoint>,
     worker: Worker,
+    metrics: Metrics,
 ) {
     let mut last = loaded.clone();
     let mut last_error = String::new();
+    let mut good = true;
     loop {
         tokio::time::sleep(RELOAD_INTERVAL).await;
         match look(&directory, &loaded, &last, &worker).await {
-            Ok(Look::Settling(seen)) => last = seen,
+            Ok(Look::Settling(seen)) => {
+                if !last_error.is_empty() && seen == loaded {
+                    // It can be read again and is as it was.
+                    last_error.clear();
+                    metrics.in_use(Loaded::Policy, good);
+                }
+                last = seen;
+            }
             Ok(Look::Changed(seen, policy)) => {
                 (loaded, last) = (seen.clone(), seen);
                 last_error.clear();
-                replace(policy, &point);
+                good = replace(policy, &point);
+                metrics.loaded(Loaded::Policy, good);
             }
             Ok(Look::Broken(seen, error)) => {
                 (loaded, last) = (seen.clone(), seen);
+                good = false;
+                metrics.loaded(Loaded::Policy, false);
                 tracing::error!(%error, "the policy directory changed but does not compile; the old policy keeps deciding");
             }
             // What cannot be read now may be readable at the next look, so nothing is remembered
@@ -41,6 +56,7 @@ pub async fn watch(
             Err(error) => {
                 let error = error.to_string();
                 if error != last_error {
+                    metrics.loaded(Loaded::Policy, false);
                     tracing::error!(
                         error,
                         "the policy directory cannot be read; the old policy keeps deciding"
@@ -52,11 +68,12 @@ pub async fn watch(
     }
 }
 
-fn replace(policy: PolicySet, point: &Arc<LocalDecisionPoint>) {
+/// Whether that policy decides from now on.
+fn replace(policy: PolicySet, point: &Arc<LocalDecisionPoint>) -> bool {
     let services = policy.services().len();
     if let Err(error) = point.replace(policy) {
         tracing::error!(%error, "the policy directory changed but cannot be used; the old policy keeps deciding");
-        return;
+        return false;
     }
     tracing::info!(
         services,
@@ -65,6 +82,7 @@ fn replace(policy: PolicySet, point: &Arc<LocalDecisionPoint>) {
     // In the background: an issuer that is slow must not keep the next edit waiting.
     let point = Arc::clone(point);
     tokio::spawn(async move { point.hydrate().await });
+    true
 }
 
 /// What one look at the directory found.

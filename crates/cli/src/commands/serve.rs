@@ -1,22 +1,28 @@
 //! `portcullis serve`: run the decision service.
 
-use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
-use portcullis_pdp::clock::SystemClock;
+use portcullis_pdp::clock::{Clock, SystemClock};
+use portcullis_pdp::directory::{Fingerprint, PolicyDirectory};
 use portcullis_pdp::http::{HttpClient, TlsRoots};
 use portcullis_pdp::local::{LocalDecisionPoint, LocalSettings, Secrets};
 use portcullis_pdp::proofs::{KeyedNonces, MIN_NONCE_KEY_BYTES};
 use portcullis_policies::Worker;
 use portcullis_server::{
-    AppState, GatewayCredentials, MIN_STATE_KEY_BYTES, Readiness, StateKey, router, serve, watch,
+    AppState, CountedDecisions, CountedFetch, DEFAULT_DRAIN_DELAY, DEFAULT_MAX_REQUESTS,
+    GatewayCredentials, LARGEST_MAX_REQUESTS, Limits, Loaded, MIN_STATE_KEY_BYTES, Metrics,
+    Operations, Readiness, Serving, StateKey, StopSignal, Stopper, TLS_RELOAD_INTERVAL,
+    TlsIdentity, TraceSettings, Traces, metrics_router, router, serve, watch,
 };
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
@@ -25,10 +31,15 @@ use tracing_subscriber::{Layer, fmt};
 
 use super::{Outcome, directory};
 
+/// Most connections at once to the address for metrics alone.
+const MAX_METRICS_CONNECTIONS: usize = 16;
+
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     PORTCULLIS_GATEWAY_CREDENTIALS=\"$(openssl rand -hex 32)\" portcullis serve --policy policy/\n  \
     portcullis serve --policy policy/ --credentials credentials.txt --listen 0.0.0.0:8080\n  \
+    portcullis serve --policy policy/ --credentials credentials.txt --listen 0.0.0.0:8443 \\\n    \
+    --tls-certificate tls.crt --tls-key tls.key --metrics-listen 0.0.0.0:9090\n  \
     portcullis serve --policy policy/ --insecure-no-credentials")]
 pub(crate) struct Arguments {
     /// The policy directory. Edits are picked up; a broken edit keeps the old policy.
@@ -66,12 +77,47 @@ pub(crate) struct Arguments {
         hide = true
     )]
     state_key: Option<String>,
+    /// Where traces go: the base URL of a collector that takes OTLP (http/protobuf).
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", hide = true)]
+    otlp_endpoint: Option<String>,
+    /// The same, the whole URL.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", hide = true)]
+    otlp_traces_endpoint: Option<String>,
+    /// The name of this service in traces.
+    #[arg(
+        long,
+        env = "OTEL_SERVICE_NAME",
+        hide = true,
+        default_value = "portcullis"
+    )]
+    otel_service_name: String,
+    /// `true` turns traces off, whatever the other variables say.
+    #[arg(long, env = "OTEL_SDK_DISABLED", hide = true, default_value = "")]
+    otel_sdk_disabled: String,
     /// Answer anyone, on a loopback address only.
     #[arg(long)]
     insecure_no_credentials: bool,
     /// A file of certificates (PEM) that are trusted beside the public ones when keys are fetched.
     #[arg(long, value_name = "FILE")]
     root_ca: Option<PathBuf>,
+    /// The certificate of the service (PEM, its own first). A new one is picked up.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_certificate: Option<PathBuf>,
+    /// The private key of that certificate (PEM, not encrypted).
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
+    /// An address for metrics alone, plain HTTP for anyone who can connect. Without it, a loopback
+    /// --listen answers at /metrics and others do not.
+    #[arg(long, value_name = "ADDRESS")]
+    metrics_listen: Option<SocketAddr>,
+    /// How many requests may be decided at once; more are answered with 429.
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_MAX_REQUESTS,
+        value_parser = clap::value_parser!(u16).range(1..=i64::from(LARGEST_MAX_REQUESTS)))]
+    max_requests: u16,
+    /// Seconds, up to 600, for which calls are still taken after SIGTERM while /health/ready says no [default: 5, on
+    /// loopback addresses 0].
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(0..=600))]
+    drain_delay: Option<u16>,
     /// The least severe level that is logged.
     #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = ["trace", "debug", "info", "warn", "error"])]
     log_level: String,
@@ -80,28 +126,19 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     start_log(arguments.log_level.parse()?);
     let credentials = credentials(arguments)?;
-    let directory = directory(&arguments.policy);
-    let seen = directory.fingerprint()?;
-    let policy = directory.load()?;
+
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let metrics = Metrics::new(Arc::clone(&clock));
+    let tls = tls(arguments, &metrics)?;
+    let loaded = load(arguments, &clock, &metrics)?;
     let worker = Worker::new(std::env::current_exe()?, &["compile-worker"]);
-    let clock = Arc::new(SystemClock);
-    let http = HttpClient::new(&roots(arguments)?)?;
-    let services = policy.services().len();
-    let settings = LocalSettings {
-        nonces: nonces(arguments)?,
-        secrets: Some(Secrets::new(environment_variable)),
-        ..LocalSettings::default()
-    };
-    let point = LocalDecisionPoint::with_settings(
-        policy,
-        Arc::new(http),
-        Arc::clone(&clock) as _,
-        settings,
-    )?;
-    let point = Arc::new(point);
     let readiness = Readiness::default();
     let state = AppState {
-        decision_point: Arc::clone(&point) as _,
+        decision_point: Arc::new(CountedDecisions::new(
+            Arc::clone(&loaded.point) as _,
+            Arc::clone(&clock),
+            metrics.clone(),
+        )),
         credentials: credentials.map(Arc::new),
         state_key: Arc::new(state_key(arguments)?),
         readiness: readiness.clone(),
@@ -110,33 +147,159 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
+    let traces = traces(arguments, loaded.http.clone(), runtime.handle())?;
+    let stopper = Stopper::new(readiness.clone(), drain_delay(arguments));
+    let stopping = stopper.stopping();
+    let operations = Operations {
+        metrics: metrics.clone(),
+        max_requests: arguments.max_requests,
+        stopping: stopping.clone(),
+        traces: traces.clone(),
+    };
+    let mut routes = router(state);
+    if arguments.metrics_listen.is_none() && arguments.listen.ip().is_loopback() {
+        routes = routes.merge(metrics_router(metrics.clone()));
+    }
+    let routes = operations.surround(routes);
+    let serving = Serving {
+        tls: tls.clone(),
+        metrics: metrics.clone(),
+        stopping,
+        limits: Limits::default(),
+    };
     runtime.block_on(async {
-        let listener = TcpListener::bind(arguments.listen)
-            .await
-            .with_context(|| format!("cannot listen on {}", arguments.listen))?;
+        let listener = bind(arguments.listen).await?;
         let address = listener.local_addr()?;
-        let stop = stop_signal()?;
-        tracing::info!(%address, services, "the decision service listens");
-        if !address.ip().is_loopback() {
-            tracing::warn!("calls are not encrypted: put TLS in front, as gateway credentials and tokens pass here");
+        tokio::spawn(stopper.run(signals()?));
+        let for_metrics = match arguments.metrics_listen {
+            Some(address) => Some(bind(address).await?),
+            None => None,
+        };
+        tracing::info!(%address, services = loaded.services, tls = tls.is_some(), "the decision service listens");
+        if tls.is_none() && !address.ip().is_loopback() {
+            tracing::warn!("calls are not encrypted: give --tls-certificate and --tls-key, or put TLS in front, as gateway credentials and tokens pass here");
         }
-        tokio::spawn({
-            let (point, readiness) = (Arc::clone(&point), readiness.clone());
-            async move {
-                point.hydrate().await;
-                readiness.set(true);
-                tracing::info!("ready");
-                watch(directory, seen, point, worker).await;
-            }
+        if let Some(tls) = tls {
+            let metrics = metrics.clone();
+            tokio::spawn(async move { tls.watch(TLS_RELOAD_INTERVAL, metrics).await });
+        }
+        if let Some(listener) = for_metrics {
+            serve_metrics(listener, &metrics, &serving)?;
+        }
+        tokio::spawn(async move {
+            loaded.point.hydrate().await;
+            readiness.set(true);
+            tracing::info!("ready");
+            watch(loaded.directory, loaded.seen, loaded.point, worker, metrics).await;
         });
-        serve(listener, router(state), async {
-            stop.await;
-            readiness.set(false);
-            tracing::info!("stopping: requests under way are finished first");
-        })
-        .await;
+        let stopping = serving.stopping.clone();
+        serve(listener, routes, serving).await;
+        if let Some(traces) = traces {
+            tokio::select! {
+                () = traces.finish() => {}
+                () = stopping.ended() => {}
+            }
+        }
         Ok(Outcome::Yes)
     })
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}"))
+}
+
+/// A policy that decides, and what its directory looked like.
+struct LoadedPolicy {
+    directory: PolicyDirectory,
+    seen: Fingerprint,
+    point: Arc<LocalDecisionPoint>,
+    services: usize,
+    http: Arc<HttpClient>,
+}
+
+fn load(arguments: &Arguments, clock: &Arc<dyn Clock>, metrics: &Metrics) -> Result<LoadedPolicy> {
+    let directory = directory(&arguments.policy);
+    let seen = directory.fingerprint()?;
+    let policy = directory.load()?;
+    let services = policy.services().len();
+    let http = Arc::new(HttpClient::new(&roots(arguments)?)?);
+    let fetch = CountedFetch::new(Arc::clone(&http) as _, metrics.clone());
+    let settings = LocalSettings {
+        nonces: nonces(arguments)?,
+        secrets: Some(Secrets::new(environment_variable)),
+        ..LocalSettings::default()
+    };
+    let point =
+        LocalDecisionPoint::with_settings(policy, Arc::new(fetch), Arc::clone(clock), settings)?;
+    metrics.loaded(Loaded::Policy, true);
+    Ok(LoadedPolicy {
+        directory,
+        seen,
+        point: Arc::new(point),
+        services,
+        http,
+    })
+}
+
+/// The traces, where the standard variables of OpenTelemetry say where they go.
+fn traces(
+    arguments: &Arguments,
+    client: Arc<HttpClient>,
+    runtime: &Handle,
+) -> Result<Option<Traces>> {
+    let given = |url: &Option<String>| url.clone().filter(|url| !url.is_empty());
+    let whole = given(&arguments.otlp_traces_endpoint);
+    let base = || given(&arguments.otlp_endpoint);
+    let below = |base: String| format!("{}/v1/traces", base.trim_end_matches('/'));
+    let disabled = arguments.otel_sdk_disabled.eq_ignore_ascii_case("true");
+    let Some(endpoint) = whole.or_else(|| base().map(below)).filter(|_| !disabled) else {
+        return Ok(None);
+    };
+    let settings = TraceSettings {
+        endpoint,
+        service_name: arguments.otel_service_name.clone(),
+    };
+    let traces = Traces::new(&settings, client, runtime.clone())?;
+    tracing::info!(service_name = settings.service_name, "traces are sent");
+    Ok(Some(traces))
+}
+
+/// The certificate of the service, where it speaks TLS.
+fn tls(arguments: &Arguments, metrics: &Metrics) -> Result<Option<Arc<TlsIdentity>>> {
+    let (Some(certificate), Some(key)) = (&arguments.tls_certificate, &arguments.tls_key) else {
+        return Ok(None);
+    };
+    let identity = TlsIdentity::load(certificate, key)?;
+    metrics.loaded(Loaded::Certificate, true);
+    Ok(Some(Arc::new(identity)))
+}
+
+/// Metrics on an address of their own, in the background: they go on while the service drains.
+fn serve_metrics(listener: TcpListener, metrics: &Metrics, serving: &Serving) -> Result<()> {
+    tracing::info!(metrics_address = %listener.local_addr()?, "metrics are served");
+    let serving = Serving {
+        tls: None,
+        // Who reads the metrics is not counted among the clients of the service.
+        metrics: Metrics::new(Arc::new(SystemClock)),
+        limits: Limits {
+            max_connections: MAX_METRICS_CONNECTIONS,
+            ..Limits::default()
+        },
+        stopping: serving.stopping.clone(),
+    };
+    tokio::spawn(serve(listener, metrics_router(metrics.clone()), serving));
+    Ok(())
+}
+
+/// How long calls are still taken after SIGTERM. Nothing balances load to a loopback address.
+fn drain_delay(arguments: &Arguments) -> Duration {
+    match arguments.drain_delay {
+        Some(seconds) => Duration::from_secs(seconds.into()),
+        None if arguments.listen.ip().is_loopback() => Duration::ZERO,
+        None => DEFAULT_DRAIN_DELAY,
+    }
 }
 
 /// The gateway credentials that are accepted; `None` where the user insists on none.
@@ -217,16 +380,23 @@ fn roots(arguments: &Arguments) -> Result<TlsRoots> {
         .with_context(|| format!("{} holds no usable certificates", path.display()))
 }
 
-/// Done at SIGTERM, which orchestrators send, or SIGINT, which Ctrl-C sends.
-fn stop_signal() -> Result<impl Future<Output = ()>> {
+/// SIGTERM, which orchestrators send, and SIGINT, which Ctrl-C sends, from now on.
+fn signals() -> Result<mpsc::Receiver<StopSignal>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+    let (sender, receiver) = mpsc::channel(1);
+    tokio::spawn(async move {
+        loop {
+            let signal = tokio::select! {
+                _ = terminate.recv() => StopSignal::Terminate,
+                _ = interrupt.recv() => StopSignal::Interrupt,
+            };
+            if sender.send(signal).await.is_err() {
+                return;
+            }
         }
-    })
+    });
+    Ok(receiver)
 }
 
 /// One JSON object a line on standard error, in the same form as the authorizer's. Of libraries only

@@ -8,6 +8,7 @@
 mod command;
 mod decide;
 mod floors;
+mod operations;
 mod policy_check;
 mod policy_test;
 mod reason_codes;

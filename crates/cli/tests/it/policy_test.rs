@@ -82,6 +82,7 @@ fn tests_that_fail_end_with_1_and_say_why() {
             nearest: no body of the rule allow holds
     1 passed, 2 failed
     "#);
+    #[expect(clippy::disallowed_methods, reason = "the file that the command wrote")]
     let report = fs::read_to_string(report).unwrap();
     assert!(report.contains("tests=\"3\" failures=\"2\""), "{report}");
     assert!(

@@ -17,24 +17,36 @@ use crate::decide::{now, policy};
 use crate::policy_check::directory;
 
 /// A running service.
-struct Service {
-    child: Child,
-    address: String,
+pub(crate) struct Service {
+    pub(crate) child: Child,
+    pub(crate) address: String,
     log: Arc<Mutex<String>>,
 }
 
 /// An answer: status, head and body.
-struct Answer {
-    status: u16,
-    head: String,
-    body: Value,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: Value,
+    /// The body as it came.
+    pub(crate) text: String,
 }
 
 impl Service {
-    fn start(policy: &Path) -> Self {
+    pub(crate) fn start(policy: &Path) -> Self {
+        let service = Self::launch(policy, &[]);
+        service.until("the service is ready", || {
+            service.get("/health/ready").status == 200
+        });
+        service
+    }
+
+    /// A service that listens, and may not be ready yet.
+    pub(crate) fn launch(policy: &Path, arguments: &[&str]) -> Self {
         let mut child = portcullis()
             .args(["serve", "--listen", "127.0.0.1:0", "--policy"])
             .arg(policy)
+            .args(arguments)
             .env(
                 "PORTCULLIS_GATEWAY_CREDENTIALS",
                 "first-credential,second-credential",
@@ -58,19 +70,15 @@ impl Service {
                 writer.lock().unwrap().push_str(&(line + "\n"));
             }
         });
-        let service = Self {
+        Self {
             child,
             address,
             log,
-        };
-        service.until("the service is ready", || {
-            service.get("/health/ready").status == 200
-        });
-        service
+        }
     }
 
     /// Waits, up to half a minute, until something holds.
-    fn until(&self, what: &str, holds: impl Fn() -> bool) {
+    pub(crate) fn until(&self, what: &str, holds: impl Fn() -> bool) {
         for _ in 0..600 {
             if holds() {
                 return;
@@ -80,11 +88,11 @@ impl Service {
         panic!("{what}: {}", self.log());
     }
 
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }
 
-    fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         self.send(&format!(
             "GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
         ))
@@ -98,7 +106,7 @@ impl Service {
     }
 
     /// Asks with the first credential on the usual path.
-    fn decide(&self, body: &Value) -> Answer {
+    pub(crate) fn decide(&self, body: &Value) -> Answer {
         self.ask(
             "client-token: first-credential\r\n",
             "/sideband/request",
@@ -107,7 +115,11 @@ impl Service {
     }
 
     fn send(&self, request: &str) -> Answer {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
+        Self::send_to(&self.address, request)
+    }
+
+    pub(crate) fn send_to(address: &str, request: &str) -> Answer {
+        let mut stream = TcpStream::connect(address).unwrap();
         // The service may answer and close before it has read all of a body that is too large.
         let _ = stream.write_all(request.as_bytes());
         let mut answer = Vec::new();
@@ -122,6 +134,7 @@ impl Service {
                 .unwrap_or(0),
             head: head.to_ascii_lowercase(),
             body: serde_json::from_str(body).unwrap_or(Value::Null),
+            text: body.to_owned(),
         }
     }
 }
@@ -134,7 +147,7 @@ impl Drop for Service {
     }
 }
 
-fn call(path: &str, token: Option<&str>) -> Value {
+pub(crate) fn call(path: &str, token: Option<&str>) -> Value {
     let authorization = token.map(|token| json!({ "Authorization": format!("Bearer {token}") }));
     let headers: Vec<_> = [json!({ "Accept": "*/*" })]
         .into_iter()

@@ -179,6 +179,22 @@ fn plain_http_stays_on_this_machine() {
 }
 
 #[test]
+fn plain_http_goes_anywhere_only_where_it_is_asked_for_by_name() {
+    let post = |url| HttpRequest::post_in_the_open(url, Bytes::new());
+    for url in [
+        "http://collector:4318/v1/traces",
+        "https://collector.example.com",
+    ] {
+        assert!(post(url).is_ok(), "{url}");
+    }
+    for url in ["", "collector:4318", "grpc://collector:4317"] {
+        assert!(post(url).is_err(), "{url}");
+    }
+    let refused = HttpRequest::post("http://collector:4318", Bytes::new()).unwrap_err();
+    assert_eq!(refused, InvalidRequest::NotHttps);
+}
+
+#[test]
 fn debug_shows_no_value() {
     let request = HttpRequest::post("https://a.example/?s3cret", Bytes::from_static(b"s3cret"))
         .and_then(|request| request.header("client-token", "s3cret"))

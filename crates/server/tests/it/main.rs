@@ -3,6 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "test support: a surprise ends the test")]
 
 mod conformance;
+mod limits;
+mod metrics;
+mod pressure;
+mod running;
+mod stopping;
+mod tls;
+mod traces;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
