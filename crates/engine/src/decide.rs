@@ -134,20 +134,9 @@ impl PolicySet {
             .and_then(|number| service.operations.get(number));
         let reusable =
             breadth == Breadth::Credential && self.covers_api(service, request, relative);
-        let mut course = Course {
-            service,
-            operation,
-            relative,
-            request,
-            host,
-            now,
-            reusable,
-            scheme: wanted_scheme(operation.map(|operation| &operation.guard)),
-            trace: Trace::default(),
-        };
-        course.trace.service = Some(Arc::clone(&service.name));
-        course.trace.operation = operation.map(|operation| Arc::clone(&operation.name));
-        course.trace.revision = self.revision().cloned();
+        let mut course = Course::new(service, operation, relative, request, host, now)
+            .of_revision(self.revision());
+        course.reusable = reusable;
         match operation.map(|operation| &operation.guard) {
             Some(Guard::Public) => Progress::Decided(course.public()),
             Some(Guard::Token(steps)) => course.with_token(steps),
@@ -186,7 +175,7 @@ fn no_service() -> Decision {
 }
 
 /// A decision under way in one service.
-struct Course<'a> {
+pub(crate) struct Course<'a> {
     service: &'a ApiService,
     operation: Option<&'a Operation>,
     /// The decoded path below the base URL.
@@ -209,9 +198,41 @@ enum Genuine<'a> {
 }
 
 impl<'a> Course<'a> {
+    pub(crate) fn new(
+        service: &'a ApiService,
+        operation: Option<&'a Operation>,
+        relative: &'a str,
+        request: &'a ApiRequest,
+        host: &'a dyn Host,
+        now: u64,
+    ) -> Self {
+        let trace = Trace {
+            service: Some(Arc::clone(&service.name)),
+            operation: operation.map(|operation| Arc::clone(&operation.name)),
+            ..Trace::default()
+        };
+        Self {
+            service,
+            operation,
+            relative,
+            request,
+            host,
+            now,
+            reusable: false,
+            scheme: wanted_scheme(operation.map(|operation| &operation.guard)),
+            trace,
+        }
+    }
+
+    /// With the revision of the policy set that decides.
+    pub(crate) fn of_revision(mut self, revision: Option<&Arc<str>>) -> Self {
+        self.trace.revision = revision.cloned();
+        self
+    }
+
     /// Anyone gets through. What a cached answer is worth elsewhere depends on the token, which
     /// nobody is made to wait for here.
-    fn public(mut self) -> Decision {
+    pub(crate) fn public(mut self) -> Decision {
         let reuse = if self.reusable {
             self.reuse_of_public()
         } else {
@@ -440,7 +461,7 @@ impl<'a> Course<'a> {
         decision
     }
 
-    fn apply(mut self, token: &AccessToken<'_>, steps: &[Step]) -> Decision {
+    pub(crate) fn apply(mut self, token: &AccessToken<'_>, steps: &[Step]) -> Decision {
         if self.operation.is_none() && self.service.unmatched == Unmatched::Deny {
             self.trace.nearest_miss = self.service.nearest_operation(self.request, self.relative);
             let message = "no operation covers the request";

@@ -14,6 +14,7 @@ mod decide_response;
 mod diagnostic;
 mod directory;
 mod dpop;
+mod evaluate;
 mod host;
 mod issuer;
 mod matching;
@@ -38,6 +39,7 @@ pub use directory::{
     DocumentFile, MAX_SOURCE_BYTES, SourceFile, compile, compile_documents, documents,
 };
 pub use dpop::{InvalidProof, MAX_PROOF_AGE};
+pub use evaluate::Question;
 pub use host::{Host, Introspection, KeySource, Nonces, ProofId, ProofUse, VerifiedToken};
 pub use issuer::{InvalidIssuer, IssuerUrl};
 pub use metadata::{ResourceMetadata, resource_metadata};

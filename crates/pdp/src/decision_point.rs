@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::time::Duration;
 
+use portcullis_engine::Question;
 use portcullis_model::{
     ApiRequest, ApiResponse, Decision, Deny, FollowUp, Reason, ReasonCode, ResponseDecision,
     ResponseOutcome, Trace,
@@ -34,6 +35,19 @@ pub trait DecisionPoint: Send + Sync {
             reason: Reason::new(ReasonCode::DecisionPointUnavailable, message),
             trace: Trace::default(),
         }
+    }
+
+    /// Decides on a subject, a method and a route that whoever asks vouches for. Where nobody can, it is a
+    /// deny.
+    fn evaluate(&self, _question: &Question) -> Decision {
+        let message = "this decision point does not take questions without a token";
+        let reason = Reason::new(ReasonCode::DecisionPointUnavailable, message);
+        Decision::deny(Deny::status(503), reason)
+    }
+
+    /// The methods that the subject may use on the route; none where nobody can tell.
+    fn permitted_methods(&self, _question: &Question) -> Vec<String> {
+        Vec::new()
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use portcullis_engine::{
     Host, Introspection, IssuerUrl, KeySource, Nonces, OpaqueToken, PolicySet, Progress, ProofId,
-    ProofUse, TokenHash, VerifiedToken,
+    ProofUse, Question, TokenHash, VerifiedToken,
 };
 use portcullis_jose::{AwsLc, CryptoProvider, Jwks};
 use portcullis_model::{ApiRequest, ApiResponse, Decision, FollowUp, ResponseDecision};
@@ -320,5 +320,16 @@ impl DecisionPoint for LocalDecisionPoint {
         let loaded = self.loaded.load();
         let now = self.clock.unix_now();
         loaded.policy.decide_response(request, known, response, now)
+    }
+
+    fn evaluate(&self, question: &Question) -> Decision {
+        let now = self.clock.unix_now();
+        self.loaded.load().policy.evaluate(question, &AwsLc, now)
+    }
+
+    fn permitted_methods(&self, question: &Question) -> Vec<String> {
+        let now = self.clock.unix_now();
+        let loaded = self.loaded.load();
+        loaded.policy.permitted_methods(question, &AwsLc, now)
     }
 }

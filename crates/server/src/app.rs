@@ -8,6 +8,7 @@ use axum::routing::{get, post};
 use portcullis_pdp::DecisionPoint;
 use portcullis_pdp::clock::Clock;
 
+use crate::authzen;
 use crate::credentials::GatewayCredentials;
 use crate::error::ApiError;
 use crate::health::{self, Readiness};
@@ -26,6 +27,9 @@ pub struct AppState {
     pub credentials: Option<Arc<GatewayCredentials>>,
     /// What the states are sealed with that gateways hand back.
     pub state_key: Arc<StateKey>,
+    /// Where clients find this service: an `https` URL, or one of a loopback address, without a slash at
+    /// its end.
+    pub public_url: Option<Arc<str>>,
     /// Whether requests should be sent here.
     pub readiness: Readiness,
     /// The time.
@@ -47,6 +51,14 @@ pub fn router(state: AppState) -> Router {
         .route(
             "/v1/environments/{environment}/sideband/request",
             post(sideband::request),
+        )
+        .route("/access/v1/evaluation", post(authzen::evaluation))
+        .route("/access/v1/evaluations", post(authzen::evaluations))
+        .route("/access/v1/search/action", post(authzen::search_action))
+        .route("/.well-known/authzen-configuration", get(authzen::metadata))
+        .route(
+            "/.well-known/authzen-configuration/{*path}",
+            get(authzen::metadata),
         )
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))

@@ -3,7 +3,10 @@
 
 use std::sync::Arc;
 
-use portcullis_model::{ApiRequest, ApiResponse, FollowUp, ResponseDecision, ResponseOutcome};
+use portcullis_engine::Question;
+use portcullis_model::{
+    ApiRequest, ApiResponse, Decision, FollowUp, ResponseDecision, ResponseOutcome,
+};
 use portcullis_pdp::clock::Clock;
 use portcullis_pdp::keys::{Fetch, FetchFuture, FormPost, PostFuture};
 use portcullis_pdp::{DecisionFuture, DecisionPoint};
@@ -61,6 +64,19 @@ impl DecisionPoint for CountedDecisions {
         let reason = decision.reason.code.as_str();
         self.metrics.decided(outcome, reason, elapsed);
         decision
+    }
+
+    fn evaluate(&self, question: &Question) -> Decision {
+        let started = self.clock.monotonic();
+        let decision = self.inner.evaluate(question);
+        let elapsed = self.clock.monotonic().saturating_duration_since(started);
+        let reason = decision.reason.code.as_str();
+        self.metrics.decided(decision.as_str(), reason, elapsed);
+        decision
+    }
+
+    fn permitted_methods(&self, question: &Question) -> Vec<String> {
+        self.inner.permitted_methods(question)
     }
 }
 

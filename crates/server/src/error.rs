@@ -14,6 +14,8 @@ pub(crate) struct ApiError {
     message: String,
     /// Seconds after which another try makes sense.
     retry_after: Option<u32>,
+    /// Whether the client is told to send a bearer token (RFC 6750 section 3).
+    challenged: bool,
 }
 
 impl ApiError {
@@ -23,6 +25,7 @@ impl ApiError {
             code,
             message: message.into(),
             retry_after: None,
+            challenged: false,
         }
     }
 
@@ -35,9 +38,25 @@ impl ApiError {
         )
     }
 
+    /// The same with `WWW-Authenticate`.
+    pub(crate) const fn challenged(mut self) -> Self {
+        self.challenged = true;
+        self
+    }
+
     /// 400.
     pub(crate) fn invalid_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "INVALID_REQUEST", message)
+    }
+
+    /// 415.
+    pub(crate) fn unsupported_media_type() -> Self {
+        let message = "The Content-Type is application/json";
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "UNSUPPORTED_MEDIA_TYPE",
+            message,
+        )
     }
 
     /// 413.
@@ -120,6 +139,12 @@ impl IntoResponse for ApiError {
             body,
         )
             .into_response();
+        if self.challenged {
+            let challenge = HeaderValue::from_static("Bearer realm=\"portcullis\"");
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, challenge);
+        }
         if let Some(seconds) = self.retry_after {
             response
                 .headers_mut()

@@ -3,6 +3,7 @@
 //! Floor 4. Handlers translate between HTTP and the floors below; nothing here decides.
 
 mod app;
+mod authzen;
 mod counted;
 mod credentials;
 mod error;

@@ -156,7 +156,27 @@ fn authenticate(state: &AppState, headers: &HeaderMap) -> Result<(), ApiError> {
     }
 }
 
-async fn read(body: Body) -> Result<Vec<u8>, ApiError> {
+/// The same for clients that send the credential as a bearer token (RFC 6750 section 2.1).
+pub(crate) fn authenticate_bearer(state: &AppState, headers: &HeaderMap) -> Result<(), ApiError> {
+    let Some(credentials) = &state.credentials else {
+        return Ok(());
+    };
+    let mut presented = headers.get_all(header::AUTHORIZATION).iter();
+    match (presented.next(), presented.next()) {
+        (None, None) => authenticate(state, headers).map_err(ApiError::challenged),
+        (Some(one), None) => match one.as_bytes().split_at_checked(7) {
+            Some((scheme, token))
+                if scheme.eq_ignore_ascii_case(b"Bearer ") && credentials.accept(token) =>
+            {
+                Ok(())
+            }
+            _ => Err(ApiError::invalid_credential().challenged()),
+        },
+        _ => Err(ApiError::invalid_credential().challenged()),
+    }
+}
+
+pub(crate) async fn read(body: Body) -> Result<Vec<u8>, ApiError> {
     let collected =
         tokio::time::timeout(BODY_TIME, Limited::new(body, MAX_BODY_BYTES).collect()).await;
     match collected {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
+use portcullis_engine::IssuerUrl;
 use portcullis_pdp::clock::{Clock, SystemClock};
 use portcullis_pdp::directory::{Fingerprint, PolicyDirectory};
 use portcullis_pdp::http::{HttpClient, TlsRoots};
@@ -94,6 +95,9 @@ pub(crate) struct Arguments {
     /// `true` turns traces off, whatever the other variables say.
     #[arg(long, env = "OTEL_SDK_DISABLED", hide = true, default_value = "")]
     otel_sdk_disabled: String,
+    /// The URL that clients find this service under, for the metadata of `AuthZEN`.
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
     /// Answer anyone, on a loopback address only.
     #[arg(long)]
     insecure_no_credentials: bool,
@@ -141,6 +145,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
         )),
         credentials: credentials.map(Arc::new),
         state_key: Arc::new(state_key(arguments)?),
+        public_url: public_url(arguments)?,
         readiness: readiness.clone(),
         clock,
     };
@@ -354,6 +359,19 @@ fn state_key(arguments: &Arguments) -> Result<StateKey> {
     StateKey::from_text(text.trim().as_bytes()).with_context(|| {
         format!("PORTCULLIS_STATE_KEY is [redacted]: expected at least {MIN_STATE_KEY_BYTES} characters, such as those of `openssl rand -hex 32`")
     })
+}
+
+/// Where clients find the service, for metadata.
+fn public_url(arguments: &Arguments) -> Result<Option<Arc<str>>> {
+    let Some(url) = &arguments.public_url else {
+        return Ok(None);
+    };
+    let trimmed = url.trim_end_matches('/');
+    // An issuer has the same form: https but for loopback addresses, no query, no fragment.
+    IssuerUrl::parse(trimmed).map_err(|_| {
+        anyhow!("--public-url {url}: expected an https URL without query and fragment, such as https://pdp.example.com")
+    })?;
+    Ok(Some(trimmed.into()))
 }
 
 /// The nonces that DPoP proofs must carry, where there is a key for them.

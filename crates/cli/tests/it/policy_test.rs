@@ -125,7 +125,7 @@ fn another_policy_is_compared_decision_by_decision() {
 #[test]
 fn mistakes_in_tests_have_a_place() {
     let root =
-        directory("tests:\n  - name: a\n    request: { url: x }\n    expect: {}\n  - nam: b\n");
+        directory("tests:\n  - name: a\n    request: { url: x }\n    expect: {}\n  - names: b\n");
     let done = run(&["policy", "test", root.path().to_str().unwrap()], "");
     assert_eq!(done.status, 2);
     assert!(done.errors.contains("tests/t.yaml:"), "{}", done.errors);

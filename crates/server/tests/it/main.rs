@@ -2,6 +2,7 @@
 //! the wire, and that nothing becomes a 200 without a decision.
 #![expect(clippy::unwrap_used, reason = "test support: a surprise ends the test")]
 
+mod authzen;
 mod conformance;
 mod limits;
 mod metrics;
@@ -55,6 +56,7 @@ async fn call(
         decision_point: Arc::clone(&point) as _,
         credentials: Some(Arc::new(credentials)),
         state_key: Arc::new(StateKey::random().unwrap()),
+        public_url: None,
         readiness: Readiness::default(),
         clock: Arc::new(SystemClock),
     };

@@ -106,6 +106,7 @@ impl Running {
         let counted = CountedDecisions::new(point, clock.clone(), metrics.clone());
         let state = AppState {
             state_key: Arc::new(portcullis_server::StateKey::random().unwrap()),
+            public_url: None,
             decision_point: Arc::new(counted),
             credentials: None,
             readiness: readiness.clone(),
