@@ -12,6 +12,7 @@ use portcullis_pdp::http::{HttpClient, TlsRoots};
 use portcullis_pdp::keys::fetch_jwks;
 use serde_json::json;
 
+mod deployment;
 mod test;
 
 use super::{Outcome, directory, print};
@@ -40,6 +41,28 @@ pub(crate) enum Command {
         portcullis policy test policy/ --compare old-policy/"
     )]
     Test(test::Arguments),
+    /// Make a policy directory the current deployment of a database.
+    #[command(
+        after_help = "Examples:\n  portcullis policy push policy/ --database-url sqlite:portcullis.db --note \"open the moons\"\n  \
+        PORTCULLIS_DATABASE_URL=postgres://... portcullis policy push policy/"
+    )]
+    Push(deployment::PushArguments),
+    /// Write the files of a deployment into a directory.
+    #[command(
+        after_help = "Examples:\n  portcullis policy pull --database-url sqlite:portcullis.db -o policy/\n  \
+        portcullis policy pull --database-url sqlite:portcullis.db --number 7 -o policy-7/"
+    )]
+    Pull(deployment::PullArguments),
+    /// List the deployments of a database, the newest first.
+    #[command(
+        after_help = "Examples:\n  portcullis policy deployments --database-url sqlite:portcullis.db"
+    )]
+    Deployments(deployment::ListArguments),
+    /// Make an earlier deployment the current one again, under a new number.
+    #[command(
+        after_help = "Examples:\n  portcullis policy rollback 7 --database-url sqlite:portcullis.db"
+    )]
+    Rollback(deployment::RollbackArguments),
 }
 
 #[derive(clap::Args)]
@@ -70,6 +93,10 @@ pub(crate) fn run(command: &Command) -> Result<Outcome> {
         Command::Metadata(arguments) => metadata(arguments),
         Command::Bundle(arguments) => bundle(arguments),
         Command::Test(arguments) => test::run(arguments),
+        Command::Push(arguments) => deployment::push(arguments),
+        Command::Pull(arguments) => deployment::pull(arguments),
+        Command::Deployments(arguments) => deployment::list(arguments),
+        Command::Rollback(arguments) => deployment::rollback(arguments),
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use portcullis_engine::IssuerUrl;
+use portcullis_pdp::PolicySet;
 use portcullis_pdp::clock::{Clock, SystemClock};
 use portcullis_pdp::directory::{Fingerprint, PolicyDirectory};
 use portcullis_pdp::http::{HttpClient, TlsRoots};
@@ -16,10 +17,11 @@ use portcullis_pdp::proofs::{KeyedNonces, MIN_NONCE_KEY_BYTES};
 use portcullis_policies::Worker;
 use portcullis_server::{
     AppState, CountedDecisions, CountedFetch, DEFAULT_DRAIN_DELAY, DEFAULT_MAX_REQUESTS,
-    GatewayCredentials, LARGEST_MAX_REQUESTS, Limits, Loaded, MIN_STATE_KEY_BYTES, Metrics,
-    Operations, Readiness, Serving, StateKey, StopSignal, Stopper, TLS_RELOAD_INTERVAL,
+    Deployments, GatewayCredentials, LARGEST_MAX_REQUESTS, Limits, Loaded, MIN_STATE_KEY_BYTES,
+    Metrics, Operations, Readiness, Serving, StateKey, StopSignal, Stopper, TLS_RELOAD_INTERVAL,
     TlsIdentity, TraceSettings, Traces, metrics_router, router, serve, watch,
 };
+use portcullis_store::{Options as StoreOptions, Store};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
@@ -44,8 +46,22 @@ const MAX_METRICS_CONNECTIONS: usize = 16;
     portcullis serve --policy policy/ --insecure-no-credentials")]
 pub(crate) struct Arguments {
     /// The policy directory. Edits are picked up; a broken edit keeps the old policy.
-    #[arg(long, value_name = "DIR")]
-    policy: PathBuf,
+    #[arg(
+        long,
+        value_name = "DIR",
+        conflicts_with = "database_url",
+        required_unless_present = "database_url"
+    )]
+    policy: Option<PathBuf>,
+    /// A database whose current deployment decides: `sqlite:PATH` or
+    /// `postgres://USER:PASSWORD@HOST/NAME`.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "PORTCULLIS_DATABASE_URL",
+        hide_env_values = true
+    )]
+    database_url: Option<String>,
     /// The address and port to listen on; port 0 takes a free one and logs it.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
@@ -191,12 +207,24 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
         if let Some(listener) = for_metrics {
             serve_metrics(listener, &metrics, &serving)?;
         }
-        tokio::spawn(async move {
-            loaded.point.hydrate().await;
-            readiness.set(true);
-            tracing::info!("ready");
-            watch(loaded.directory, loaded.seen, loaded.point, worker, metrics).await;
-        });
+        if let Some(url) = &arguments.database_url {
+            let deployments = Deployments {
+                store: Store::open(url, &StoreOptions::default()).await?,
+                point: loaded.point,
+                worker,
+                languages: portcullis_policies::languages(),
+                metrics,
+                readiness,
+            };
+            tokio::spawn(deployments.follow());
+        } else if let Some((directory, seen)) = loaded.directory {
+            tokio::spawn(async move {
+                loaded.point.hydrate().await;
+                readiness.set(true);
+                tracing::info!("ready");
+                watch(directory, seen, loaded.point, worker, metrics).await;
+            });
+        }
         let stopping = serving.stopping.clone();
         serve(listener, routes, serving).await;
         if let Some(traces) = traces {
@@ -215,19 +243,26 @@ async fn bind(address: SocketAddr) -> Result<TcpListener> {
         .with_context(|| format!("cannot listen on {address}"))
 }
 
-/// A policy that decides, and what its directory looked like.
+/// A policy that decides, and what its directory looked like. Of a database nothing is loaded yet.
 struct LoadedPolicy {
-    directory: PolicyDirectory,
-    seen: Fingerprint,
+    directory: Option<(PolicyDirectory, Fingerprint)>,
     point: Arc<LocalDecisionPoint>,
     services: usize,
     http: Arc<HttpClient>,
 }
 
 fn load(arguments: &Arguments, clock: &Arc<dyn Clock>, metrics: &Metrics) -> Result<LoadedPolicy> {
-    let directory = directory(&arguments.policy);
-    let seen = directory.fingerprint()?;
-    let policy = directory.load()?;
+    let (directory, policy) = match &arguments.policy {
+        Some(path) => {
+            let directory = directory(path);
+            let seen = directory.fingerprint()?;
+            let policy = directory.load()?;
+            metrics.loaded(Loaded::Policy, true);
+            (Some((directory, seen)), policy)
+        }
+        // Nothing is covered until there is a deployment.
+        None => (None, PolicySet::default()),
+    };
     let services = policy.services().len();
     let http = Arc::new(HttpClient::new(&roots(arguments)?)?);
     let fetch = CountedFetch::new(Arc::clone(&http) as _, metrics.clone());
@@ -238,10 +273,8 @@ fn load(arguments: &Arguments, clock: &Arc<dyn Clock>, metrics: &Metrics) -> Res
     };
     let point =
         LocalDecisionPoint::with_settings(policy, Arc::new(fetch), Arc::clone(clock), settings)?;
-    metrics.loaded(Loaded::Policy, true);
     Ok(LoadedPolicy {
         directory,
-        seen,
         point: Arc::new(point),
         services,
         http,

@@ -7,6 +7,7 @@
 
 mod command;
 mod decide;
+mod deployments;
 mod floors;
 mod operations;
 mod policy_check;

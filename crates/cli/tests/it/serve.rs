@@ -43,9 +43,14 @@ impl Service {
 
     /// A service that listens, and may not be ready yet.
     pub(crate) fn launch(policy: &Path, arguments: &[&str]) -> Self {
+        let policy = ["--policy", policy.to_str().unwrap()];
+        Self::launch_with(&[&policy[..], arguments].concat())
+    }
+
+    /// A service with those arguments beside its address.
+    pub(crate) fn launch_with(arguments: &[&str]) -> Self {
         let mut child = portcullis()
-            .args(["serve", "--listen", "127.0.0.1:0", "--policy"])
-            .arg(policy)
+            .args(["serve", "--listen", "127.0.0.1:0"])
             .args(arguments)
             .env(
                 "PORTCULLIS_GATEWAY_CREDENTIALS",
