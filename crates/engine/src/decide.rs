@@ -464,13 +464,7 @@ impl<'a> Course<'a> {
 
     /// What every challenge of the service says.
     fn challenge(&self) -> Challenge {
-        Challenge {
-            scheme: self.scheme,
-            realm: Some(self.service.realm.clone()),
-            resource_metadata: self.service.resource_metadata.clone(),
-            algs: (self.scheme == ChallengeScheme::Dpop).then(|| DPOP_ALGORITHMS.to_owned()),
-            ..Challenge::default()
-        }
+        self.service.challenge(self.scheme)
     }
 
     /// 401 without an error code: there was nothing to be wrong (RFC 6750 section 3.1).

@@ -16,6 +16,7 @@ mod host;
 mod issuer;
 mod matching;
 mod metadata;
+mod place;
 mod policy_set;
 mod profile;
 mod rules;
@@ -34,11 +35,12 @@ pub use dpop::{InvalidProof, MAX_PROOF_AGE};
 pub use host::{Host, Introspection, KeySource, Nonces, ProofId, ProofUse, VerifiedToken};
 pub use issuer::{InvalidIssuer, IssuerUrl};
 pub use metadata::{ResourceMetadata, resource_metadata};
+pub use place::Place;
 pub use policy_set::{
     ApiService, ClientAuthenticationMethod, IntrospectionPolicy, Operation, PolicySet, TokenIssuer,
     Unmatched,
 };
 pub use profile::Profile;
-pub use scope_table::{InvalidScopeTable, compile_scope_table};
+pub use scope_table::{InvalidScopeTable, any_valid_token, compile_scope_table};
 pub use screen::screen;
 pub use sender::{SenderFinding, sender_finding};

@@ -6,8 +6,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use portcullis_model::{BaseUrl, Method, PathPattern, Route, Scheme};
+use portcullis_model::{BaseUrl, Challenge, ChallengeScheme, Method, PathPattern, Route, Scheme};
 
+use crate::decide::DPOP_ALGORITHMS;
 use crate::issuer::IssuerUrl;
 use crate::matching::OperationIndex;
 use crate::profile::Profile;
@@ -158,6 +159,18 @@ impl ApiService {
     #[must_use]
     pub fn resource(&self) -> Option<&str> {
         self.base_urls.first().map(BaseUrl::as_str)
+    }
+
+    /// What every challenge of the service under that scheme says; what was wrong is to be added.
+    #[must_use]
+    pub fn challenge(&self, scheme: ChallengeScheme) -> Challenge {
+        Challenge {
+            scheme,
+            realm: Some(self.realm.clone()),
+            resource_metadata: self.resource_metadata.clone(),
+            algs: (scheme == ChallengeScheme::Dpop).then(|| DPOP_ALGORITHMS.to_owned()),
+            ..Challenge::default()
+        }
     }
 
     /// Its operations, in the order of the file.
