@@ -15,8 +15,7 @@ use portcullis_model::{ApiRequest, Decision, Deny, Outcome, Reason, ReasonCode, 
 use portcullis_pdp::clock::Clock;
 use portcullis_pdp::http::HttpClient;
 use portcullis_pdp::local::{LocalDecisionPoint, LocalSettings, Secrets};
-use portcullis_pdp::sideband::DECISION_ID;
-use portcullis_pdp::{DecisionPoint, Unavailable};
+use portcullis_pdp::{DECISION_ID, DecisionPoint, Unavailable};
 use serde_json::value::RawValue;
 
 use crate::environment::Environment;

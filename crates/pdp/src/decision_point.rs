@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use portcullis_model::{ApiRequest, Decision};
 
+/// The member of a decision's context that names it in the log of the decision point.
+pub const DECISION_ID: &str = "decision_id";
+
 /// A decision on its way.
 pub type DecisionFuture<'a> =
     Pin<Box<dyn Future<Output = Result<Decision, Unavailable>> + Send + 'a>>;

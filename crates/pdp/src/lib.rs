@@ -12,8 +12,9 @@ pub mod introspection;
 pub mod keys;
 pub mod local;
 pub mod proofs;
+mod remote;
 pub mod sideband;
 pub mod verified_tokens;
 
-pub use decision_point::{DecisionFuture, DecisionPoint, Unavailable};
+pub use decision_point::{DECISION_ID, DecisionFuture, DecisionPoint, Unavailable};
 pub use portcullis_engine::PolicySet;
