@@ -3,6 +3,7 @@
 //! Floor 3, the first that does I/O. The HTTP client and the clock stand behind small types of
 //! their own, so that a test can hold them still.
 
+pub mod authzen;
 pub mod bundle;
 pub mod clock;
 mod decision_point;

@@ -18,7 +18,9 @@ use crate::decision_point::{DECISION_ID, DecisionFuture, DecisionPoint, Unavaila
 use crate::http::{HttpClient, HttpRequest, HttpResponse, InvalidRequest};
 use crate::remote::{Call, RemoteService, USER_AGENT};
 
-pub use self::credential::{GatewayCredential, InvalidCredential, service_url_from_credential};
+pub use self::credential::{
+    GatewayCredential, InvalidCredential, InvalidHeaderValue, service_url_from_credential,
+};
 pub use self::service_url::{InvalidServiceUrl, ServiceUrl};
 
 /// How a sideband service is asked.
