@@ -153,3 +153,86 @@ fn evaluation(permits: bool, obligations: &Obligations) -> Evaluation {
         (false, _, true) => Evaluation::Deny,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn evaluate(body: &str) -> Result<Evaluation, Unavailable> {
+        let mut headers = HeaderMap::new();
+        let json = HeaderValue::from_static("application/json");
+        headers.insert("content-type", json);
+        let body = body.to_owned().into();
+        let response = HttpResponse {
+            status: 200,
+            headers,
+            body,
+        };
+        read(&response, "id")
+    }
+
+    fn json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            "(true|True|TRUE|permit|allow|step-up|[ -~]{0,8})".prop_map(Value::from),
+        ];
+        let name = "(decision|Decision|decisions|context|obligations|id|type|properties|acr_value|evaluations|[a-z]{1,4})";
+        leaf.prop_recursive(4, 32, 5, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::hash_map(name, inner, 0..5)
+                    .prop_map(|members| Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    /// What the profile calls a permit, written down once more and in another way.
+    fn permits(answer: &Value) -> bool {
+        let obligations = &answer["context"]["obligations"];
+        answer.is_object()
+            && answer["decision"] == Value::Bool(true)
+            && matches!(answer["context"], Value::Null | Value::Object(_))
+            && (obligations.is_null() || obligations.as_array().is_some_and(Vec::is_empty))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2000) })]
+
+        #[test]
+        fn only_a_true_decision_without_obligations_permits(answer in json()) {
+            let permitted = evaluate(&answer.to_string()) == Ok(Evaluation::Permit);
+            prop_assert_eq!(permitted, permits(&answer), "{}", answer);
+        }
+
+        #[test]
+        fn a_permit_with_a_context_is_one_only_without_obligations(context in json(), decision in any::<bool>()) {
+            let answer = serde_json::json!({ "decision": decision, "context": context });
+            let permitted = evaluate(&answer.to_string()) == Ok(Evaluation::Permit);
+            prop_assert_eq!(permitted, permits(&answer), "{}", answer);
+        }
+
+        #[test]
+        fn no_text_permits_that_does_not_say_so(
+            text in "\\PC{0,20}|[{}\\[\\]\":, a-z]{0,40}",
+            at in 0..32_usize,
+            byte in any::<u8>(),
+        ) {
+            let mut changed = br#"{"context":{},"decision":true}"#.to_vec();
+            if let Some(place) = changed.get_mut(at) {
+                *place = byte;
+            }
+            for text in [text.as_bytes(), &changed[..]] {
+                let Ok(text) = str::from_utf8(text) else { continue };
+                if evaluate(text) == Ok(Evaluation::Permit) {
+                    let answer: Value = serde_json::from_str(text).unwrap();
+                    prop_assert_eq!(&answer["decision"], &Value::Bool(true));
+                }
+            }
+        }
+    }
+}
