@@ -838,7 +838,7 @@ async fn metadata_of_another_service_is_not_used() {
     // The same endpoint is asked where it is listed.
     let endpoint = format!("{elsewhere_url}/x");
     let scene = with_metadata(
-        discovering(&[elsewhere_url]),
+        &discovering(&[elsewhere_url]),
         move |own, _| json!({ "policy_decision_point": format!("{own}/tenant1"), "access_evaluation_endpoint": endpoint }),
     );
     assert!(permits(&scene.planets().await));
