@@ -13,6 +13,8 @@ APP := examples/solar-system/app
 APP_READY := $(APP)/node_modules/.package-lock.json
 ORACLE := tests/oracle
 ORACLE_READY := $(ORACLE)/node_modules/.package-lock.json
+CERBOS := tests/cerbos
+CERBOS_READY := $(CERBOS)/node_modules/.package-lock.json
 PEERS := benches/peers
 PEERS_READY := $(PEERS)/node_modules/.package-lock.json
 CARGO_DENY_VERSION := 0.20.2
@@ -75,7 +77,7 @@ $(CARGO_FUZZ) run --sanitizer address $1 fuzz/corpus/$1 fuzz/seeds/$1 $(SEEDS_$1
 endef
 
 .PHONY: tools
-tools: $(VENV)/.ready $(IDP_READY) $(ORACLE_READY) ## Install the pinned tools that tests and demo use
+tools: $(VENV)/.ready $(IDP_READY) $(ORACLE_READY) $(CERBOS_READY) ## Install the pinned tools that tests and demo use
 
 .PHONY: browser
 browser: chromium $(APP_READY) ## Install the browser that the end-to-end tests use, and its driver
@@ -97,7 +99,7 @@ peers: $(PEERS_READY) ## Install what the benchmarks compare with
 .PHONY: clean
 clean: ## Remove everything that was built or installed
 	rm -rf target .tools $(IDP)/node_modules $(APP)/node_modules $(PEERS)/node_modules $(ORACLE)/node_modules \
-		fuzz/target fuzz/corpus fuzz/artifacts
+		$(CERBOS)/node_modules fuzz/target fuzz/corpus fuzz/artifacts
 
 $(VENV)/.ready: tools/requirements.txt
 	python3 -m venv $(VENV)
@@ -114,6 +116,11 @@ $(APP_READY): $(APP)/package-lock.json
 
 $(ORACLE_READY): $(ORACLE)/package-lock.json
 	npm ci --prefix $(ORACLE) --no-audit --no-fund --loglevel=error
+	touch $@
+
+# Cerbos is one executable, in a package of its own for each platform; nothing of it runs at installation.
+$(CERBOS_READY): $(CERBOS)/package-lock.json
+	npm ci --prefix $(CERBOS) --ignore-scripts --no-audit --no-fund --loglevel=error
 	touch $@
 
 # The system's own Chromium: the npm package drives a browser and brings none.

@@ -75,6 +75,7 @@ def test_with_an_arn_the_role_reads_that_secret(system, deploy, layer):
 
 CREDENTIAL = {"SecretHeaderValue": "credential"}
 OAUTH = {"Issuer": "https://idp.example.com", "Audience": "api", "Scopes": "GET /planets", "ServiceUrl": ""}
+AUTHZEN = OAUTH | {"Scopes": "", "AuthzenPdpUrl": "https://pdp.example.com"}
 ARN = {"SecretHeaderValueArn": "arn:aws:ssm:us-east-1:000000000000:parameter/x"}
 
 
@@ -89,6 +90,11 @@ ARN = {"SecretHeaderValueArn": "arn:aws:ssm:us-east-1:000000000000:parameter/x"}
         pytest.param(
             OAUTH | {"CacheTtlSeconds": "300", "RequireAuthorizationHeader": "false"}, "Caching needs", id="no cache key"
         ),
+        pytest.param(AUTHZEN | {"Issuer": ""} | CREDENTIAL, "needs Issuer", id="AuthZEN without an issuer"),
+        pytest.param(AUTHZEN | {"Audience": ""}, "needs Audience", id="AuthZEN without an audience"),
+        pytest.param(AUTHZEN | {"ServiceUrl": "https://x.example"}, "not both", id="AuthZEN and a sideband service"),
+        pytest.param(AUTHZEN | {"Bundle": "file:policy.json"}, "not both", id="AuthZEN and a bundle"),
+        pytest.param(AUTHZEN | {"CacheTtlSeconds": "300"}, "is for one request", id="caching an AuthZEN answer"),
         pytest.param(CREDENTIAL | ARN, "not both", id="two credentials"),
         pytest.param(ARN, "needs SecretsExtensionLayerArn", id="ARN without the extension"),
         pytest.param({"SecretHeaderValueArn": "name"}, "SecretHeaderValueArn", id="a name for an ARN"),

@@ -128,6 +128,17 @@ class SolarSystem:
             "CacheTtlSeconds": str(cache_seconds),
         }
 
+    def authzen_parameters(self, pdp_url):
+        """Parameters with which the authorizer verifies tokens and asks an AuthZEN decision point about routes."""
+        return {
+            "ServiceUrl": "",
+            "SecretHeaderValue": "",
+            "Issuer": self.authorization_server.issuer,
+            "Audience": self.authorization_server.resource,
+            "AuthzenPdpUrl": pdp_url,
+            "AuthzenSubjectClaims": "scope",
+        }
+
     def deploy(self, name, service_url=None, **parameters):
         """Creates the APIs with an authorizer of their own."""
         outputs = deployment.deploy(

@@ -15,10 +15,10 @@ use portcullis_model::{ApiRequest, Decision, Deny, Outcome, Reason, ReasonCode, 
 use portcullis_pdp::clock::Clock;
 use portcullis_pdp::http::HttpClient;
 use portcullis_pdp::local::{LocalDecisionPoint, LocalSettings, Secrets};
-use portcullis_pdp::sideband::DECISION_ID;
-use portcullis_pdp::{DecisionPoint, Unavailable};
+use portcullis_pdp::{DECISION_ID, DecisionPoint, Unavailable};
 use serde_json::value::RawValue;
 
+use crate::authzen::Authzen;
 use crate::environment::Environment;
 use crate::local_policy::LocalPolicy;
 use crate::metrics::{Metrics, Observation};
@@ -47,6 +47,8 @@ struct Answering {
 /// Who decides.
 enum Decides {
     Sideband(Box<Sideband>),
+    /// This function first, then an AuthZEN service.
+    Authzen(Box<Authzen>),
     /// This function; its answers are right for every route, so that they can be cached.
     Local(LocalDecisionPoint, PolicyCache),
 }
@@ -72,6 +74,10 @@ impl Authorizer {
                 let sideband =
                     Sideband::new(source, timeout, environment, http, Arc::clone(&clock))?;
                 Decides::Sideband(Box::new(sideband))
+            }
+            DecisionPointSettings::Authzen(source) => {
+                let authzen = Authzen::new(*source, timeout, environment, &http, &clock)?;
+                Decides::Authzen(Box::new(authzen))
             }
             DecisionPointSettings::Local(LocalPolicy { policy, keys }) => {
                 let secrets = Secrets::new(move |name| environment.value(name).map(str::to_owned));
@@ -104,8 +110,10 @@ impl Authorizer {
 
     /// Fetches what decisions will need, where this function decides.
     pub async fn hydrate(&self) {
-        if let Decides::Local(point, _) = &self.decides {
-            point.hydrate().await;
+        match &self.decides {
+            Decides::Sideband(_) => {}
+            Decides::Authzen(authzen) => authzen.hydrate().await,
+            Decides::Local(point, _) => point.hydrate().await,
         }
     }
 
@@ -170,7 +178,7 @@ impl Authorizer {
         }
         let form = self.settings.http_response;
         let answer = match &self.decides {
-            Decides::Sideband(_) => answer(event, &decision, form)?,
+            Decides::Sideband(_) | Decides::Authzen(_) => answer(event, &decision, form)?,
             Decides::Local(_, cache) => answer_for_cache(event, &decision, form, cache)?,
         };
         log(
@@ -189,6 +197,7 @@ impl Authorizer {
         }
         let decision = match &self.decides {
             Decides::Sideband(sideband) => sideband.ask(request).await?,
+            Decides::Authzen(authzen) => authzen.ask(request).await?,
             Decides::Local(point, _) => {
                 let budget = self.settings.timeout;
                 tokio::time::timeout(budget, point.decide(request))

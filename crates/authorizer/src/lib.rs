@@ -5,6 +5,8 @@
 //! benchmarks run the same code.
 
 mod authorizer;
+mod authzen;
+mod credential;
 mod environment;
 mod local_policy;
 mod log;
@@ -19,6 +21,6 @@ pub use local_policy::LocalPolicy;
 pub use log::start_log;
 pub use metrics::{Metrics, Observation};
 pub use settings::{
-    DecisionPointSettings, InvalidSetting, LogLevel, OnUnavailable, Secret, Settings,
-    SidebandSource,
+    AuthzenSource, DecisionPointSettings, InvalidSetting, LogLevel, OnUnavailable, Secret,
+    Settings, SidebandSource,
 };

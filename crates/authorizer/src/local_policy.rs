@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use portcullis_engine::{IssuerUrl, PolicySet, Profile, TokenIssuer, compile_scope_table};
+use portcullis_engine::{
+    IssuerUrl, PolicySet, Profile, TokenIssuer, any_valid_token, compile_scope_table,
+};
 use portcullis_jose::{AwsLc, Jwks, SymmetricKeys};
 use portcullis_pdp::bundle::Bundle;
 
@@ -29,6 +31,25 @@ impl fmt::Debug for LocalPolicy {
 /// `PORTCULLIS_ISSUER`, `PORTCULLIS_AUDIENCE`, `PORTCULLIS_PROFILE`, `PORTCULLIS_SCOPES`,
 /// `PORTCULLIS_LEEWAY`, `PORTCULLIS_PATHS` and `PORTCULLIS_JWKS`.
 pub(crate) fn from_variables(environment: &Environment) -> Result<LocalPolicy, InvalidSetting> {
+    with_routes(environment, Routes::Required)
+}
+
+/// The same, but that `PORTCULLIS_SCOPES` may be left out where somebody else is asked about the routes:
+/// then any valid token will do here.
+pub(crate) fn tokens_from_variables(
+    environment: &Environment,
+) -> Result<LocalPolicy, InvalidSetting> {
+    with_routes(environment, Routes::Optional)
+}
+
+/// Whether the table of routes has to be there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Routes {
+    Required,
+    Optional,
+}
+
+fn with_routes(environment: &Environment, routes: Routes) -> Result<LocalPolicy, InvalidSetting> {
     let required = |name: &str, expected: &str| {
         environment
             .value(name)
@@ -50,12 +71,16 @@ pub(crate) fn from_variables(environment: &Environment) -> Result<LocalPolicy, I
         ..TokenIssuer::new(issuer.clone(), audiences, profile(environment)?)
     };
     let name = "PORTCULLIS_SCOPES";
-    let table = required(
-        name,
-        "which scope opens which route, such as \"GET /planets = silver\"",
-    )?;
-    let policy = compile_scope_table(table, vec![token_issuer], plain_paths(environment)?)
-        .map_err(|error| InvalidSetting::new(name, table, &error.to_string()))?;
+    let (issuers, plain) = (vec![token_issuer], plain_paths(environment)?);
+    let policy = match environment.value(name) {
+        Some(table) => compile_scope_table(table, issuers, plain)
+            .map_err(|error| InvalidSetting::new(name, table, &error.to_string()))?,
+        None if routes == Routes::Optional => any_valid_token(issuers, plain),
+        None => {
+            let expected = "which scope opens which route, such as \"GET /planets = silver\"";
+            return Err(InvalidSetting::missing(name, expected));
+        }
+    };
     let name = "PORTCULLIS_JWKS";
     let keys = match environment.value(name) {
         None => Vec::new(),

@@ -5,29 +5,27 @@
 //! functions". The extension answers only once the first event has arrived, so the secret is read
 //! then and not at init.
 
-use std::time::Duration;
-
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use portcullis_pdp::http::{HttpClient, HttpRequest};
+use portcullis_pdp::http::HttpRequest;
 use portcullis_pdp::sideband::GatewayCredential;
 use serde::Deserialize;
 
-use crate::environment::Environment;
+use crate::credential::Store;
 
 /// Largest answer of the extension: a secret has at most 64 KiB.
 const MAX_ANSWER_BYTES: usize = 256 * 1024;
 
 /// Whether a text is the ARN of a secret or a parameter, in any partition.
 pub(crate) fn is_secret_arn(arn: &str) -> bool {
-    Store::of(arn).is_some()
+    Kind::of(arn).is_some()
 }
 
-enum Store {
+enum Kind {
     SecretsManager,
     ParameterStore,
 }
 
-impl Store {
+impl Kind {
     fn of(arn: &str) -> Option<Self> {
         let mut parts = arn.split(':');
         let (arn, partition, service) = (parts.next()?, parts.next()?, parts.next()?);
@@ -58,12 +56,8 @@ struct Parameter {
 }
 
 /// Reads the secret. The error never holds any of it.
-pub(crate) async fn read(
-    client: &HttpClient,
-    environment: &Environment,
-    arn: &str,
-    timeout: Duration,
-) -> Result<GatewayCredential, SecretError> {
+pub(crate) async fn read(store: &Store, arn: &str) -> Result<GatewayCredential, SecretError> {
+    let environment = &store.environment;
     let session = environment
         .value("AWS_SESSION_TOKEN")
         .ok_or(SecretError::NoSession)?;
@@ -71,11 +65,11 @@ pub(crate) async fn read(
         .value("PARAMETERS_SECRETS_EXTENSION_HTTP_PORT")
         .unwrap_or("2773");
     let escaped = utf8_percent_encode(arn, NON_ALPHANUMERIC);
-    let url = match Store::of(arn) {
-        Some(Store::SecretsManager) => {
+    let url = match Kind::of(arn) {
+        Some(Kind::SecretsManager) => {
             format!("http://localhost:{port}/secretsmanager/get?secretId={escaped}")
         }
-        Some(Store::ParameterStore) => {
+        Some(Kind::ParameterStore) => {
             format!(
                 "http://localhost:{port}/systemsmanager/parameters/get?name={escaped}&withDecryption=true"
             )
@@ -86,8 +80,9 @@ pub(crate) async fn read(
         .map_err(|error| SecretError::Extension(error.to_string()))?
         .header("X-Aws-Parameters-Secrets-Token", session)
         .map_err(|error| SecretError::Extension(error.to_string()))?;
-    let response = client
-        .send(request, timeout, MAX_ANSWER_BYTES)
+    let response = store
+        .http
+        .send(request, store.timeout, MAX_ANSWER_BYTES)
         .await
         .map_err(|error| SecretError::Extension(error.to_string()))?;
     if response.status != 200 {
@@ -102,7 +97,7 @@ pub(crate) async fn read(
     if secret.starts_with('{') {
         return Err(SecretError::Json);
     }
-    GatewayCredential::parse(secret).map_err(|_| SecretError::Credential)
+    (store.parse)(secret).ok_or(SecretError::Credential)
 }
 
 /// Why a secret could not be read.

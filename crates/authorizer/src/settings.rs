@@ -7,6 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use portcullis_aws::{EventOptions, HttpV2Form, Origin};
+use portcullis_pdp::authzen::{AuthzenSettings, EndpointOrigin, PdpUrl, SubjectClaims};
 use portcullis_pdp::http::TlsRoots;
 use portcullis_pdp::sideband::{GatewayCredential, ServiceUrl, service_url_from_credential};
 use tracing::level_filters::LevelFilter;
@@ -62,6 +63,8 @@ pub struct Settings {
 pub enum DecisionPointSettings {
     /// A sideband service.
     Sideband(SidebandSource),
+    /// This function about the token, and then an AuthZEN service.
+    Authzen(Box<AuthzenSource>),
     /// This function, on a policy that it holds.
     Local(LocalPolicy),
 }
@@ -79,6 +82,19 @@ pub struct SidebandSource {
     pub max_retries: u32,
     /// Whether each exchange is logged, redacted.
     pub debug: bool,
+}
+
+/// An AuthZEN service, how it is asked, and which tokens are valid.
+#[derive(Debug)]
+pub struct AuthzenSource {
+    /// The service.
+    pub service: AuthzenSettings,
+    /// The credential or where it is kept; `None` where the service asks for none.
+    pub credential: Option<Secret>,
+    /// The claims that the service is told.
+    pub subject_claims: SubjectClaims,
+    /// Which tokens are valid, and on which routes.
+    pub tokens: LocalPolicy,
 }
 
 /// A secret, or where it is kept.
@@ -110,15 +126,20 @@ impl Settings {
         let reader = Reader(environment);
         let decision_point = match reader.decision_point()? {
             Chosen::Sideband => DecisionPointSettings::Sideband(reader.sideband()?),
+            Chosen::Authzen => DecisionPointSettings::Authzen(Box::new(reader.authzen()?)),
             Chosen::Oauth => {
                 DecisionPointSettings::Local(local_policy::from_variables(environment)?)
             }
             Chosen::Bundle => DecisionPointSettings::Local(local_policy::from_bundle(environment)?),
         };
+        let cache_ttl = match &decision_point {
+            DecisionPointSettings::Authzen(_) => reader.no_cache_ttl()?,
+            _ => reader.cache_ttl()?,
+        };
         Ok(Self {
             decision_point,
             timeout: reader.timeout()?,
-            cache_ttl: reader.cache_ttl()?,
+            cache_ttl,
             roots: reader.roots()?,
             event: EventOptions {
                 strip_stage: reader.flag("PORTCULLIS_STRIP_STAGE")?,
@@ -164,9 +185,18 @@ const CHOOSERS: [(&str, &str); 7] = [
     ("PORTCULLIS_ISSUER", "oauth"),
 ];
 
+/// The variables that a decision point at `AUTHZEN_PDP_URL` needs itself, so that they stand for no
+/// other one.
+const OF_AUTHZEN: [&str; 3] = [
+    "SECRET_HEADER_VALUE",
+    "SECRET_HEADER_VALUE_ARN",
+    "PORTCULLIS_ISSUER",
+];
+
 /// The decision points of this version.
 enum Chosen {
     Sideband,
+    Authzen,
     Oauth,
     Bundle,
 }
@@ -181,6 +211,7 @@ impl Reader<'_> {
         if let Some(chosen) = self.0.value(name) {
             return match chosen {
                 "sideband" => Ok(Chosen::Sideband),
+                "authzen" => Ok(Chosen::Authzen),
                 "oauth" => Ok(Chosen::Oauth),
                 "bundle" => Ok(Chosen::Bundle),
                 other if known.contains(&other) => Err(InvalidSetting::unsupported(name, other)),
@@ -191,13 +222,16 @@ impl Reader<'_> {
                 )),
             };
         }
+        let is_set = |name: &str| self.0.value(name).is_some();
+        let authzen = is_set("AUTHZEN_PDP_URL");
         let mut chosen: Vec<(&str, &str)> = CHOOSERS
             .into_iter()
-            .filter(|(name, _)| self.0.value(name).is_some())
+            .filter(|(name, _)| is_set(name) && !(authzen && OF_AUTHZEN.contains(name)))
             .collect();
         chosen.dedup_by_key(|(_, point)| *point);
         match chosen.as_slice() {
             [(_, "sideband")] => Ok(Chosen::Sideband),
+            [(_, "authzen")] => Ok(Chosen::Authzen),
             [(_, "oauth")] => Ok(Chosen::Oauth),
             [(_, "bundle")] => Ok(Chosen::Bundle),
             [(variable, point)] => Err(InvalidSetting::unsupported(variable, point)),
@@ -207,7 +241,7 @@ impl Reader<'_> {
             }),
             [] => Err(InvalidSetting::missing(
                 "SERVICE_URL",
-                "the base URL of the sideband service (or PORTCULLIS_ISSUER, or PORTCULLIS_BUNDLE)",
+                "the base URL of the sideband service (or AUTHZEN_PDP_URL, or PORTCULLIS_ISSUER, or PORTCULLIS_BUNDLE)",
             )),
         }
     }
@@ -217,33 +251,84 @@ impl Reader<'_> {
         Ok(SidebandSource {
             service_url: self.service_url(&credential)?,
             credential,
-            credential_header: self.credential_header()?,
+            credential_header: self.credential_header("CLIENT-TOKEN", &[])?,
             max_retries: self.max_retries()?,
             debug: self.flag("IS_DEBUG_ENABLED")?,
         })
     }
 
+    fn authzen(&self) -> Result<AuthzenSource, InvalidSetting> {
+        let name = "AUTHZEN_PDP_URL";
+        let url = self.0.value(name).ok_or_else(|| {
+            InvalidSetting::missing(name, "the base URL of the AuthZEN decision point")
+        })?;
+        let pdp_url = PdpUrl::parse(url)
+            .map_err(|error| InvalidSetting::new(name, shown(url), &error.to_string()))?;
+        let name = "AUTHZEN_SUBJECT_CLAIMS";
+        let claims = self.0.value(name).unwrap_or_default();
+        let subject_claims = SubjectClaims::parse(claims)
+            .map_err(|error| InvalidSetting::new(name, claims, &error.to_string()))?;
+        Ok(AuthzenSource {
+            service: AuthzenSettings {
+                pdp_url,
+                discovery: self.flag("AUTHZEN_DISCOVERY")?,
+                endpoint_origins: self.endpoint_origins()?,
+                credential_header: self.credential_header("Authorization", &["x-request-id"])?,
+                max_retries: self.max_retries()?,
+                debug: self.flag("IS_DEBUG_ENABLED")?,
+            },
+            credential: self.secret(|value| {
+                GatewayCredential::header_value(value).map_err(|error| error.to_string())
+            })?,
+            subject_claims,
+            tokens: local_policy::tokens_from_variables(self.0)?,
+        })
+    }
+
+    fn endpoint_origins(&self) -> Result<Vec<EndpointOrigin>, InvalidSetting> {
+        let name = "AUTHZEN_ENDPOINT_ORIGINS";
+        let listed = self.0.value(name).unwrap_or_default();
+        let origins = listed.split([' ', ',']).filter(|origin| !origin.is_empty());
+        origins
+            .map(|origin| {
+                EndpointOrigin::parse(origin)
+                    .map_err(|error| InvalidSetting::new(name, shown(origin), &error.to_string()))
+            })
+            .collect()
+    }
+
     fn credential(&self) -> Result<Secret, InvalidSetting> {
+        let parse = |value: &str| GatewayCredential::parse(value).map_err(|e| e.to_string());
+        self.secret(parse)?.ok_or_else(|| {
+            InvalidSetting::missing(
+                "SECRET_HEADER_VALUE",
+                "the gateway credential, or its ARN in SECRET_HEADER_VALUE_ARN",
+            )
+        })
+    }
+
+    /// The credential or where it is kept, if there is one.
+    fn secret(
+        &self,
+        parse: impl Fn(&str) -> Result<GatewayCredential, String>,
+    ) -> Result<Option<Secret>, InvalidSetting> {
         let (name, arn_name) = ("SECRET_HEADER_VALUE", "SECRET_HEADER_VALUE_ARN");
         match (self.0.value(name), self.0.value(arn_name)) {
             (Some(_), Some(_)) => Err(InvalidSetting::Ambiguous {
                 first: name.to_owned(),
                 second: arn_name.to_owned(),
             }),
-            (Some(value), None) => GatewayCredential::parse(value)
-                .map(Secret::Value)
-                .map_err(|error| InvalidSetting::secret(name, &error.to_string())),
+            (Some(value), None) => parse(value)
+                .map(|credential| Some(Secret::Value(credential)))
+                .map_err(|error| InvalidSetting::secret(name, &error)),
             (None, Some(arn)) if crate::secret::is_secret_arn(arn) => {
-                Ok(Secret::Arn(arn.to_owned()))
+                Ok(Some(Secret::Arn(arn.to_owned())))
             }
             (None, Some(_)) => Err(InvalidSetting::secret(
                 arn_name,
                 "the ARN of a Secrets Manager secret or an SSM parameter",
             )),
-            (None, None) => Err(InvalidSetting::missing(
-                name,
-                "the gateway credential, or its ARN in SECRET_HEADER_VALUE_ARN",
-            )),
+            (None, None) => Ok(None),
         }
     }
 
@@ -272,15 +357,16 @@ impl Reader<'_> {
     }
 
     /// What stands here may be the secret itself, swapped by mistake, so it is not shown.
-    fn credential_header(&self) -> Result<String, InvalidSetting> {
+    fn credential_header(&self, default: &str, taken: &[&str]) -> Result<String, InvalidSetting> {
         let name = "SECRET_HEADER_NAME";
-        let header = self.0.value(name).unwrap_or("CLIENT-TOKEN");
+        let header = self.0.value(name).unwrap_or(default);
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
         if header.len() > MAX_HEADER_NAME_BYTES || !header.bytes().all(plain) {
             return Err(InvalidSetting::secret(name, "the name of a header"));
         }
         if TAKEN_HEADERS
             .iter()
+            .chain(taken)
             .any(|taken| header.eq_ignore_ascii_case(taken))
         {
             return Err(InvalidSetting::new(
@@ -325,6 +411,20 @@ impl Reader<'_> {
         duration(text)
             .filter(|ttl| *ttl <= LONGEST_CACHE_TTL)
             .ok_or_else(|| InvalidSetting::new(name, text, "a time from 0s to 3600s"))
+    }
+
+    /// The answer of a remote decision point to one request is none to another.
+    fn no_cache_ttl(&self) -> Result<Duration, InvalidSetting> {
+        let ttl = self.cache_ttl()?;
+        let name = "PORTCULLIS_CACHE_TTL";
+        match self.0.value(name) {
+            Some(text) if !ttl.is_zero() => Err(InvalidSetting::new(
+                name,
+                text,
+                "0s, as each answer of an AuthZEN decision point is for one request",
+            )),
+            _ => Ok(ttl),
+        }
     }
 
     fn roots(&self) -> Result<TlsRoots, InvalidSetting> {
@@ -464,7 +564,7 @@ pub enum InvalidSetting {
     },
     /// A decision point that this version does not have.
     #[error(
-        "{name} asks for the decision point \"{point}\", which this version does not have: use sideband, oauth or bundle"
+        "{name} asks for the decision point \"{point}\", which this version does not have: use sideband, authzen, oauth or bundle"
     )]
     Unsupported {
         /// The variable.

@@ -609,11 +609,7 @@ impl<'a> Course<'a> {
 
     /// What every challenge of the service says.
     fn challenge(&self) -> Challenge {
-        Challenge {
-            scheme: self.scheme,
-            algs: (self.scheme == ChallengeScheme::Dpop).then(|| DPOP_ALGORITHMS.to_owned()),
-            ..self.service.challenge()
-        }
+        self.service.challenge(self.scheme)
     }
 
     /// 401 without an error code: there was nothing to be wrong (RFC 6750 section 3.1).

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use portcullis_model::{
-    ApiRequest, ApiResponse, Deny, FollowUp, Level, Reason, ReasonCode, ResponseDecision,
-    ResponseEdits, ResponseOutcome, Trace,
+    ApiRequest, ApiResponse, ChallengeScheme, Deny, FollowUp, Level, Reason, ReasonCode,
+    ResponseDecision, ResponseEdits, ResponseOutcome, Trace,
 };
 use serde_json::Map;
 
@@ -135,7 +135,7 @@ fn respond(
     if let Some(refusal) = refusal {
         // A response challenges nobody: the client was let in already.
         let mut deny = Deny::status(403);
-        let common = service.challenge();
+        let common = service.challenge(ChallengeScheme::Bearer);
         turn_away(&mut deny, &statements, &common, &document, trace);
         return Err((deny, Reason::new(refusal.code, refusal.message)));
     }

@@ -19,6 +19,7 @@ mod host;
 mod issuer;
 mod matching;
 mod metadata;
+mod place;
 mod policy;
 mod policy_set;
 mod policy_test;
@@ -43,9 +44,10 @@ pub use evaluate::Question;
 pub use host::{Host, Introspection, KeySource, Nonces, ProofId, ProofUse, VerifiedToken};
 pub use issuer::{InvalidIssuer, IssuerUrl};
 pub use metadata::{ResourceMetadata, resource_metadata};
+pub use place::Place;
 pub use policy::{
-    ClaimType, CustomPolicy, MAX_POLICY_BYTES, MAX_POLICY_NESTING, OperationOutline, Place,
-    PolicyFailure, PolicyFile, PolicyInput, PolicyLanguage, ServiceOutline, Verdict, World,
+    ClaimType, CustomPolicy, MAX_POLICY_BYTES, MAX_POLICY_NESTING, OperationOutline, PolicyFailure,
+    PolicyFile, PolicyInput, PolicyLanguage, PolicyPlace, ServiceOutline, Verdict, World,
 };
 pub use policy_set::{
     ApiService, ClientAuthenticationMethod, IntrospectionPolicy, Operation, PolicySet, TokenIssuer,
@@ -54,6 +56,6 @@ pub use policy_set::{
 pub use policy_test::{PolicyCoverage, PolicyTests, TestResult, policy_coverage};
 pub use profile::Profile;
 pub use rehearsal::Rehearsal;
-pub use scope_table::{InvalidScopeTable, compile_scope_table};
+pub use scope_table::{InvalidScopeTable, any_valid_token, compile_scope_table};
 pub use screen::screen;
 pub use sender::{SenderFinding, sender_finding};

@@ -15,11 +15,11 @@ impl PolicySet {
     ///
     /// The base URL with the longest path wins. Where no base URL covers the URL, the API Gateway
     /// API counts, which the event names or else the URL itself.
-    pub(crate) fn service_for<'a>(
-        &'a self,
-        request: &'a ApiRequest,
-        path: &'a DecodedPath,
-    ) -> Option<(&'a ApiService, &'a str)> {
+    pub(crate) fn service_for<'policy, 'path>(
+        &'policy self,
+        request: &'path ApiRequest,
+        path: &'path DecodedPath,
+    ) -> Option<(&'policy ApiService, &'path str)> {
         let url = &request.url;
         let by_url = self.bases(url.host()).iter().find_map(|entry| {
             let same_origin = entry.scheme == url.scheme() && entry.port == url.port();
@@ -43,11 +43,11 @@ impl PolicySet {
 
     /// The service of an API that the URL names itself: on its own endpoint, `{api}.execute-api`,
     /// with a named stage as the first segment (API Gateway developer guide, "Invoke REST APIs").
-    fn service_of_endpoint<'a>(
-        &'a self,
+    fn service_of_endpoint<'policy, 'path>(
+        &'policy self,
         url: &RequestUrl,
-        path: &'a DecodedPath,
-    ) -> Option<(&'a ApiService, &'a str)> {
+        path: &'path DecodedPath,
+    ) -> Option<(&'policy ApiService, &'path str)> {
         let (api_id, domain) = url.host().split_once(".execute-api.")?;
         let ours = domain.ends_with(".amazonaws.com") || domain.ends_with(".amazonaws.com.cn");
         if !ours || (url.scheme(), url.port()) != (Scheme::Https, Scheme::Https.default_port()) {

@@ -6,9 +6,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use portcullis_model::{BaseUrl, Challenge, Level, Method, PathPattern, Route, Scheme};
+use portcullis_model::{
+    BaseUrl, Challenge, ChallengeScheme, Level, Method, PathPattern, Route, Scheme,
+};
 
 use crate::claim_path::ClaimPath;
+use crate::decide::DPOP_ALGORITHMS;
 use crate::issuer::IssuerUrl;
 use crate::matching::OperationIndex;
 use crate::policy::{ClaimType, CustomPolicy};
@@ -185,19 +188,22 @@ impl ApiService {
         self.base_urls.first().map(BaseUrl::as_str)
     }
 
+    /// What every challenge of the service under that scheme says; what was wrong is to be added.
+    #[must_use]
+    pub fn challenge(&self, scheme: ChallengeScheme) -> Challenge {
+        Challenge {
+            scheme,
+            realm: Some(self.realm.clone()),
+            resource_metadata: self.resource_metadata.clone(),
+            algs: (scheme == ChallengeScheme::Dpop).then(|| DPOP_ALGORITHMS.to_owned()),
+            ..Challenge::default()
+        }
+    }
+
     /// Its operations, in the order of the file.
     #[must_use]
     pub fn operations(&self) -> &[Operation] {
         &self.operations
-    }
-
-    /// What its challenges have in common.
-    pub(crate) fn challenge(&self) -> Challenge {
-        Challenge {
-            realm: Some(self.realm.clone()),
-            resource_metadata: self.resource_metadata.clone(),
-            ..Challenge::default()
-        }
     }
 
     /// The issuer that is asked about opaque tokens.

@@ -45,18 +45,39 @@ pub fn compile_scope_table(
     if operations.is_empty() || operations.len() > MAX_ENTRIES {
         return Err(InvalidScopeTable::Size);
     }
+    Ok(of_every_api(
+        operations,
+        Unmatched::Deny,
+        issuers,
+        plain_paths,
+    ))
+}
+
+/// A policy set without routes for every API that the enforcement point stands before: each request
+/// needs a valid token, and no more. For enforcement points that ask somebody else about the routes.
+#[must_use]
+pub fn any_valid_token(issuers: Vec<TokenIssuer>, plain_paths: bool) -> PolicySet {
+    of_every_api(Vec::new(), Unmatched::Token, issuers, plain_paths)
+}
+
+fn of_every_api(
+    operations: Vec<Operation>,
+    unmatched: Unmatched,
+    issuers: Vec<TokenIssuer>,
+    plain_paths: bool,
+) -> PolicySet {
     let index = OperationIndex::new(&operations);
     let (ranked, routes) = OperationIndex::ranking(&operations);
     let realm = issuers
         .first()
         .and_then(|issuer| issuer.audiences.first().cloned())
         .unwrap_or_default();
-    Ok(PolicySet::of_every_api(ApiService {
+    PolicySet::of_every_api(ApiService {
         name: Arc::from("OAuth"),
         base_urls: Vec::new(),
         aws: Vec::new(),
         tokens: issuers,
-        unmatched: Unmatched::Deny,
+        unmatched,
         plain_paths,
         claim_types: Vec::new(),
         steps: Vec::new(),
@@ -67,7 +88,7 @@ pub fn compile_scope_table(
         routes: routes.into(),
         realm,
         resource_metadata: None,
-    }))
+    })
 }
 
 fn operation(entry: &str) -> Result<Operation, InvalidScopeTable> {

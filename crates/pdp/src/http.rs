@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Uri};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{self, Client};
@@ -240,6 +240,7 @@ impl Fetch for HttpClient {
 }
 
 /// A request that may be sent.
+#[derive(Clone)]
 pub struct HttpRequest(Request<Full<Bytes>>);
 
 impl HttpRequest {
@@ -267,6 +268,12 @@ impl HttpRequest {
         value.set_sensitive(true);
         self.0.headers_mut().append(name, value);
         Ok(self)
+    }
+
+    /// How long the body is, in bytes.
+    pub(crate) fn body_len(&self) -> usize {
+        let length = self.0.body().size_hint().exact().unwrap_or(0);
+        usize::try_from(length).unwrap_or(usize::MAX)
     }
 
     fn new(method: Method, url: &str, body: Bytes, plain: Plain) -> Result<Self, InvalidRequest> {

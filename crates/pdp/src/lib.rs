@@ -3,6 +3,7 @@
 //! Floor 3, the first that does I/O. The HTTP client and the clock stand behind small types of
 //! their own, so that a test can hold them still.
 
+pub mod authzen;
 pub mod bundle;
 pub mod clock;
 mod decision_point;
@@ -13,8 +14,9 @@ pub mod introspection;
 pub mod keys;
 pub mod local;
 pub mod proofs;
+mod remote;
 pub mod sideband;
 pub mod verified_tokens;
 
-pub use decision_point::{DecisionFuture, DecisionPoint, Unavailable};
+pub use decision_point::{DECISION_ID, DecisionFuture, DecisionPoint, Unavailable};
 pub use portcullis_engine::PolicySet;

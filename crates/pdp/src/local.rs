@@ -69,7 +69,7 @@ pub struct LocalDecisionPoint {
 /// A policy set and what belongs to it; swapped as one.
 #[derive(Debug)]
 struct Loaded {
-    policy: PolicySet,
+    policy: Arc<PolicySet>,
     host: LocalHost,
 }
 
@@ -86,23 +86,38 @@ struct LocalHost {
 impl LocalDecisionPoint {
     /// Decides with that policy set from now on.
     #[must_use]
-    pub fn new(policy: PolicySet, fetch: Arc<dyn Fetch>, clock: Arc<dyn Clock>) -> Self {
-        Self::assemble(policy, fetch, clock, LocalSettings::default(), None)
+    pub fn new(
+        policy: impl Into<Arc<PolicySet>>,
+        fetch: Arc<dyn Fetch>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self::assemble(policy.into(), fetch, clock, LocalSettings::default(), None)
     }
 
     /// The same with settings. Fails where the policy names a secret that is not there or not usable.
     pub fn with_settings(
-        policy: PolicySet,
+        policy: impl Into<Arc<PolicySet>>,
         fetch: Arc<dyn Fetch>,
         clock: Arc<dyn Clock>,
         settings: LocalSettings,
     ) -> Result<Self, InvalidIntrospection> {
+        let policy = policy.into();
         let introspector = introspector(&policy, &fetch, &clock, settings.secrets.as_ref())?;
         Ok(Self::assemble(policy, fetch, clock, settings, introspector))
     }
 
+    /// The same for a policy whose issuers are not to be asked about opaque tokens, which cannot fail.
+    pub(crate) fn without_secrets(
+        policy: Arc<PolicySet>,
+        fetch: Arc<dyn Fetch>,
+        clock: Arc<dyn Clock>,
+        settings: LocalSettings,
+    ) -> Self {
+        Self::assemble(policy, fetch, clock, settings, None)
+    }
+
     fn assemble(
-        policy: PolicySet,
+        policy: Arc<PolicySet>,
         fetch: Arc<dyn Fetch>,
         clock: Arc<dyn Clock>,
         settings: LocalSettings,
@@ -141,7 +156,10 @@ impl LocalDecisionPoint {
             nonces: before.host.nonces.clone(),
             introspector,
         };
-        self.loaded.store(Arc::new(Loaded { policy, host }));
+        self.loaded.store(Arc::new(Loaded {
+            policy: Arc::new(policy),
+            host,
+        }));
         Ok(())
     }
 

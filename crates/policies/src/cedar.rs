@@ -18,7 +18,7 @@ use cedar_policy::{
     ValidationMode, Validator,
 };
 use portcullis_engine::{
-    CustomPolicy, Diagnostic, Place, PolicyFailure, PolicyFile, PolicyInput, PolicyLanguage,
+    CustomPolicy, Diagnostic, PolicyFailure, PolicyFile, PolicyInput, PolicyLanguage, PolicyPlace,
     Verdict, World,
 };
 
@@ -68,7 +68,7 @@ impl fmt::Debug for CedarFile {
 }
 
 impl PolicyFile for CedarFile {
-    fn bind(&self, place: &Place<'_>) -> Arc<dyn CustomPolicy> {
+    fn bind(&self, place: &PolicyPlace<'_>) -> Arc<dyn CustomPolicy> {
         let action = schema::action(place.operation);
         let slice: Vec<Policy> = self
             .policies

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_engine::{
-    CustomPolicy, Diagnostic, Place, PolicyFailure, PolicyFile, PolicyInput, PolicyLanguage,
+    CustomPolicy, Diagnostic, PolicyFailure, PolicyFile, PolicyInput, PolicyLanguage, PolicyPlace,
     Verdict, World,
 };
 use regex_lite::Regex;
@@ -70,7 +70,7 @@ impl PolicyLanguage for Rego {
 struct RegoFile(Arc<RegoPolicy>);
 
 impl PolicyFile for RegoFile {
-    fn bind(&self, _place: &Place<'_>) -> Arc<dyn CustomPolicy> {
+    fn bind(&self, _place: &PolicyPlace<'_>) -> Arc<dyn CustomPolicy> {
         Arc::<RegoPolicy>::clone(&self.0)
     }
 }

@@ -7,6 +7,7 @@
 )]
 
 mod answers;
+mod authzen;
 mod cached_policy;
 mod credential;
 mod dialects;

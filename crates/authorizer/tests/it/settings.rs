@@ -26,7 +26,7 @@ fn parse(more: &[(&str, &str)]) -> Result<Settings, String> {
 fn sideband(settings: &Settings) -> &SidebandSource {
     match &settings.decision_point {
         DecisionPointSettings::Sideband(source) => source,
-        other @ DecisionPointSettings::Local(_) => panic!("{other:?}"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -69,7 +69,7 @@ fn good_values_are_taken() {
 }
 
 /// Variable, value, and a part of the line.
-const BAD: [(&str, &str, &str); 25] = [
+const BAD: [(&str, &str, &str); 26] = [
     (
         "SERVICE_URL",
         "http://pdp.example.com",
@@ -152,7 +152,7 @@ const BAD: [(&str, &str, &str); 25] = [
     ),
     (
         "PORTCULLIS_DECISION_POINT",
-        "authzen",
+        "cloudentity",
         "which this version does not have",
     ),
     ("PORTCULLIS_DECISION_POINT", "magic", "expected sideband"),
@@ -160,6 +160,11 @@ const BAD: [(&str, &str, &str); 25] = [
         "PORTCULLIS_ISSUER",
         "https://idp.example.com",
         "SERVICE_URL and PORTCULLIS_ISSUER are both set",
+    ),
+    (
+        "AUTHZEN_PDP_URL",
+        "https://pdp.example.com",
+        "SERVICE_URL and AUTHZEN_PDP_URL are both set",
     ),
     (
         "ACP_ISSUER_URL",

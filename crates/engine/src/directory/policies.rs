@@ -9,7 +9,7 @@ use portcullis_model::Level;
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::policy::validators::{ValidatorsDocument, ValidatorsReader};
 use crate::policy::{
-    OperationOutline, Place, PolicyFile, PolicyLanguage, ServiceOutline, World, check_text,
+    OperationOutline, PolicyFile, PolicyLanguage, PolicyPlace, ServiceOutline, World, check_text,
 };
 use crate::policy_set::{ApiService, BoundPolicy, Guard, Requirement, Step};
 use crate::statement::Phase;
@@ -156,7 +156,7 @@ fn place_for_responses(service: &mut ApiService, want: &Wanted, file: &dyn Polic
     let name = Arc::clone(&service.name);
     let bound = |operation: Option<&str>| BoundPolicy {
         file: want.policy.as_str().into(),
-        policy: file.bind(&Place {
+        policy: file.bind(&PolicyPlace {
             service: &name,
             operation,
         }),
@@ -184,7 +184,7 @@ fn place(service: &mut ApiService, want: &Wanted, file: &dyn PolicyFile) {
     let bound = |operation: Option<&str>| {
         Requirement::Policy(BoundPolicy {
             file: want.policy.as_str().into(),
-            policy: file.bind(&Place {
+            policy: file.bind(&PolicyPlace {
                 service: &name,
                 operation,
             }),

@@ -95,7 +95,7 @@ impl ClaimType {
 
 /// Where a policy is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place<'a> {
+pub struct PolicyPlace<'a> {
     /// The API service.
     pub service: &'a str,
     /// The operation; `None` for requests that no operation covers.
@@ -105,7 +105,7 @@ pub struct Place<'a> {
 /// A compiled file of policies.
 pub trait PolicyFile: fmt::Debug + Send + Sync {
     /// The policy of a place, with all that can be found out beforehand found out.
-    fn bind(&self, place: &Place<'_>) -> Arc<dyn CustomPolicy>;
+    fn bind(&self, place: &PolicyPlace<'_>) -> Arc<dyn CustomPolicy>;
 }
 
 /// A policy that can be asked.

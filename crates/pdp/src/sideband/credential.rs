@@ -22,6 +22,21 @@ impl GatewayCredential {
         Ok(Self(credential.to_owned()))
     }
 
+    /// Parses the whole value of a header, such as `Bearer` and a token: visible ASCII characters and
+    /// spaces between them (RFC 9110 section 5.5).
+    pub fn header_value(value: &str) -> Result<Self, InvalidHeaderValue> {
+        let inside = !value.starts_with(' ') && !value.ends_with(' ');
+        let sendable = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
+        if value.is_empty()
+            || value.len() > MAX_CREDENTIAL_BYTES
+            || !inside
+            || !value.bytes().all(sendable)
+        {
+            return Err(InvalidHeaderValue);
+        }
+        Ok(Self(value.to_owned()))
+    }
+
     /// The secret itself, for the header and nothing else.
     #[must_use]
     pub fn expose(&self) -> &str {
@@ -39,6 +54,11 @@ impl fmt::Debug for GatewayCredential {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("1 to {MAX_CREDENTIAL_BYTES} visible ASCII characters")]
 pub struct InvalidCredential;
+
+/// A credential that no header can carry, not even with spaces in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("1 to {MAX_CREDENTIAL_BYTES} visible ASCII characters, with spaces between them at most")]
+pub struct InvalidHeaderValue;
 
 /// The service URL that a PingOne gateway credential carries in its claim `httpAccessApiUrl`.
 ///

@@ -1,8 +1,8 @@
 //! What the client asks, and what it makes of every answer.
 
 use portcullis_model::{Outcome, ReasonCode};
+use portcullis_pdp::DECISION_ID;
 use portcullis_pdp::Unavailable;
-use portcullis_pdp::sideband::DECISION_ID;
 use portcullis_sideband::MAX_REPLY_BYTES;
 
 use crate::service::{Act, Service, ok, response};

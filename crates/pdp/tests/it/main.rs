@@ -11,6 +11,7 @@
 
 mod answers;
 mod attack;
+mod authzen;
 mod discovery;
 mod fake_clock;
 mod fake_web;

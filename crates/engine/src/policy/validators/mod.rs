@@ -26,7 +26,7 @@ pub(crate) use compile::{ValidatorsDocument, ValidatorsReader};
 
 use self::comparator::Comparator;
 use super::attribute::{Operand, Path};
-use super::{CustomPolicy, Place, PolicyFailure, PolicyFile, PolicyInput, Verdict};
+use super::{CustomPolicy, PolicyFailure, PolicyFile, PolicyInput, PolicyPlace, Verdict};
 
 /// Most comparisons of two values in one evaluation.
 const MAX_STEPS: u32 = 100_000;
@@ -87,7 +87,7 @@ struct Miss {
 }
 
 impl PolicyFile for Arc<Validators> {
-    fn bind(&self, _place: &Place<'_>) -> Arc<dyn CustomPolicy> {
+    fn bind(&self, _place: &PolicyPlace<'_>) -> Arc<dyn CustomPolicy> {
         Arc::<Validators>::clone(self)
     }
 }

@@ -1,0 +1,100 @@
+//! The AuthZEN service as the function asks it, once it has found the token to be valid.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis_model::{ApiRequest, Decision};
+use portcullis_pdp::authzen::{
+    AuthzenClient, AuthzenDecisionPoint, AuthzenOptions, Evaluate, EvaluationFuture, Question,
+};
+use portcullis_pdp::clock::Clock;
+use portcullis_pdp::http::HttpClient;
+use portcullis_pdp::sideband::GatewayCredential;
+use portcullis_pdp::{DecisionPoint, Unavailable};
+
+use crate::authorizer::Failure;
+use crate::credential::{Credentialed, Store};
+use crate::environment::Environment;
+use crate::settings::AuthzenSource;
+
+/// An AuthZEN service, and what is checked before it is asked.
+pub(crate) struct Authzen {
+    point: AuthzenDecisionPoint,
+    client: Arc<AuthzenClient>,
+    timeout: Duration,
+}
+
+impl Authzen {
+    /// A service that was not asked yet.
+    pub(crate) fn new(
+        source: AuthzenSource,
+        timeout: Duration,
+        environment: Environment,
+        http: &Arc<HttpClient>,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self, Failure> {
+        let client = AuthzenClient::new(source.service, Arc::clone(http), Arc::clone(clock))
+            .map_err(|error| Failure::Start(error.to_string()))?;
+        let client = Arc::new(client);
+        let service: Box<dyn Evaluate> = match source.credential {
+            None => Box::new((Arc::clone(&client), None)),
+            Some(secret) => {
+                let store = Store {
+                    http: Arc::clone(http),
+                    environment,
+                    timeout,
+                    parse: |text| GatewayCredential::header_value(text).ok(),
+                };
+                let credential = Credentialed::new(secret, store, Arc::clone(clock), Ok)?;
+                Box::new(WithCredential {
+                    client: Arc::clone(&client),
+                    credential,
+                })
+            }
+        };
+        let options = AuthzenOptions {
+            subject_claims: source.subject_claims,
+            bundled_keys: source.tokens.keys,
+            timeout,
+        };
+        let fetch = Arc::clone(http);
+        let point = AuthzenDecisionPoint::new(
+            source.tokens.policy,
+            service,
+            fetch,
+            Arc::clone(clock),
+            options,
+        );
+        Ok(Self {
+            point,
+            client,
+            timeout,
+        })
+    }
+
+    /// Fetches what decisions will need: the keys of the issuer and where the service is asked.
+    pub(crate) async fn hydrate(&self) {
+        tokio::join!(self.point.hydrate(), self.client.discover(self.timeout));
+    }
+
+    /// Verifies the token and asks the service.
+    pub(crate) async fn ask(&self, request: &ApiRequest) -> Result<Decision, Unavailable> {
+        self.point.decide(request).await
+    }
+}
+
+/// The client with a credential that may be kept elsewhere.
+struct WithCredential {
+    client: Arc<AuthzenClient>,
+    credential: Credentialed<GatewayCredential>,
+}
+
+impl Evaluate for WithCredential {
+    fn evaluate<'a>(&'a self, question: &'a Question, budget: Duration) -> EvaluationFuture<'a> {
+        let ask = move |credential: Arc<GatewayCredential>| async move {
+            let credential = Some((*credential).clone());
+            self.client.evaluate(question, &credential, budget).await
+        };
+        Box::pin(self.credential.ask(ask))
+    }
+}

@@ -1,0 +1,521 @@
+//! The function that verifies the token and asks an AuthZEN decision point: its settings, what it asks
+//! and answers, and that nothing but a permit of both gets through.
+
+use std::path::Path;
+use std::sync::LazyLock;
+
+use portcullis_authorizer::{AuthzenSource, DecisionPointSettings, Environment, Secret, Settings};
+use portcullis_pdp::clock::{Clock, SystemClock};
+use portcullis_test_support::issuer::Issuer;
+use portcullis_test_support::lambda::Function;
+use serde_json::{Value, json};
+
+use crate::support::{BOOTSTRAP, CREDENTIAL, allows, check_log, rest_event};
+use crate::wire::{Act, Wire};
+
+const ROUTES: &str = "GET /planets = silver; GET /moons/{moon} = gold; GET /health = public";
+const PERMIT: &str = r#"{"decision":true}"#;
+
+static ISSUER: LazyLock<Issuer> = LazyLock::new(Issuer::start);
+
+/// An answer of 200 in JSON.
+fn json_answer(body: &str) -> Act {
+    let length = body.len();
+    let head =
+        format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}");
+    Act::Say(format!("{head}\r\n\r\n{body}").into_bytes())
+}
+
+fn answering(body: &'static str) -> Wire {
+    Wire::start(move |_, _| json_answer(body))
+}
+
+/// A function that trusts the issuer and asks the service, ready for events.
+fn function(service: &Wire, more: &[(&str, &str)]) -> Function {
+    let (url, authorization) = (service.url(), format!("Bearer {CREDENTIAL}"));
+    let own = [
+        ("AUTHZEN_PDP_URL", url.as_str()),
+        ("SECRET_HEADER_VALUE", &authorization),
+        ("PORTCULLIS_ISSUER", ISSUER.url()),
+        ("PORTCULLIS_AUDIENCE", "api"),
+        ("PORTCULLIS_SCOPES", ROUTES),
+        ("IS_DEBUG_ENABLED", "true"),
+    ];
+    let mut function = Function::start(Path::new(BOOTSTRAP), &[&own[..], more].concat());
+    function.ready();
+    function
+}
+
+fn token(scope: &str) -> String {
+    ISSUER.token("api", scope, SystemClock.unix_now())
+}
+
+fn event(path: &str, token: Option<&str>) -> String {
+    let mut event = rest_event(path);
+    let values = token.map(|token| json!([format!("Bearer {token}")]));
+    event["headers"] = json!({});
+    event["multiValueHeaders"] = json!({ "Authorization": values.unwrap_or(json!([])) });
+    event.to_string()
+}
+
+/// An event of an HTTP API with payload format 2.0.
+fn http_event(path: &str, token: &str) -> String {
+    json!({
+        "version": "2.0", "type": "REQUEST",
+        "routeArn": format!("arn:aws:execute-api:us-east-1:123456789012:abc/$default/GET{path}"),
+        "routeKey": format!("GET {path}"), "rawPath": path, "rawQueryString": "key=query-secret",
+        "headers": { "authorization": format!("Bearer {token}") },
+        "requestContext": {
+            "accountId": "123456789012", "apiId": "abc", "stage": "$default",
+            "domainName": "abc.execute-api.us-east-1.amazonaws.com",
+            "http": { "method": "GET", "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.7" },
+        },
+    })
+    .to_string()
+}
+
+fn answer(outcome: Result<String, String>) -> Value {
+    serde_json::from_str(&outcome.unwrap()).unwrap()
+}
+
+#[test]
+fn a_permit_is_for_this_request_and_shows_the_service_no_token() {
+    let service = Wire::start(|head, body| {
+        let sent: Value = serde_json::from_slice(body).unwrap();
+        assert_eq!(
+            sent,
+            json!({
+                "subject": { "type": "identity", "id": "carl" },
+                "action": { "name": "GET" },
+                "resource": { "type": "route", "id": "/moons/{moon}" },
+                "context": {
+                    "host": "abc.execute-api.us-east-1.amazonaws.com", "path": "/moons/titan", "ip": "192.0.2.7",
+                },
+            })
+        );
+        assert!(
+            head.starts_with("POST /access/v1/evaluation HTTP/1.1\r\n"),
+            "{head}"
+        );
+        json_answer(PERMIT)
+    });
+    let mut function = function(&service, &[]);
+    let gold = token("gold");
+    let answer = answer(function.invoke(&event("/moons/titan", Some(&gold))).outcome);
+    let statement = &answer["policyDocument"]["Statement"][0];
+    assert_eq!(statement["Effect"], "Allow");
+    let resource = statement["Resource"].to_string();
+    assert!(resource.contains("abc/prod/GET/moons/titan"), "{resource}");
+    assert!(!resource.contains('*'), "{resource}");
+    assert_eq!(answer["principalId"], "carl");
+    assert_eq!(answer["context"]["cache"], "off");
+    assert_eq!(answer["context"]["reason"], "permitted_by_decision_point");
+    let heads = service.heads();
+    assert_eq!(heads.len(), 1);
+    let head = heads[0].to_ascii_lowercase();
+    let id = answer["context"]["decision_id"].as_str().unwrap();
+    assert!(head.contains(&format!("x-request-id: {id}\r\n")), "{head}");
+    assert!(head.contains(&format!("\r\nauthorization: bearer {CREDENTIAL}\r\n")));
+    let log = function.stop();
+    assert!(!log.contains(&gold) && !log.contains("carl"), "{log}");
+    let lines = check_log(&log);
+    let decided = lines
+        .iter()
+        .find(|line| line["message"] == "decided")
+        .unwrap();
+    assert_eq!(decided["decision_id"], id);
+    assert!(
+        lines
+            .iter()
+            .any(|line| line["message"] == "asked the decision point")
+    );
+}
+
+#[test]
+fn a_deny_gets_nothing_through_in_any_form() {
+    let service = answering(r#"{"decision":false,"context":{"reason_user":{"403":"s3cret"}}}"#);
+    for form in ["iam", "simple"] {
+        let mut function = function(&service, &[("PORTCULLIS_HTTP_RESPONSE", form)]);
+        let silver = token("silver");
+        for event in [
+            event("/planets", Some(&silver)),
+            http_event("/planets", &silver),
+        ] {
+            let answer = answer(function.invoke(&event).outcome);
+            let denied = answer["policyDocument"]["Statement"][0]["Effect"] == "Deny"
+                || answer["isAuthorized"] == false;
+            assert!(denied, "{answer}");
+            assert_eq!(answer["context"]["reason"], "denied_by_decision_point");
+            assert_eq!(answer["context"]["status"], 403);
+            assert_eq!(answer["context"]["cache"], "off");
+        }
+        assert!(!function.stop().contains("s3cret"));
+    }
+}
+
+#[test]
+fn a_step_up_is_unauthorized_with_a_challenge() {
+    let service = answering(
+        r#"{"decision":false,"context":{"obligations":[{"id":"1","type":"step-up","properties":{"acr_value":"mfa"}}]}}"#,
+    );
+    let mut function = function(&service, &[("PORTCULLIS_HTTP_RESPONSE", "simple")]);
+    let silver = token("silver");
+    let rest = function.invoke(&event("/planets", Some(&silver))).outcome;
+    assert!(rest.is_err_and(|error| error.contains("Unauthorized")));
+    let simple = answer(function.invoke(&http_event("/planets", &silver)).outcome);
+    assert_eq!(simple["isAuthorized"], false);
+    let challenge = simple["context"]["challenge"].to_string();
+    for part in [
+        "realm",
+        "insufficient_user_authentication",
+        "acr_values",
+        "mfa",
+    ] {
+        assert!(challenge.contains(part), "{challenge}");
+    }
+}
+
+#[test]
+fn nobody_is_asked_about_a_token_that_is_none() {
+    let service = answering(PERMIT);
+    let mut function = function(&service, &[]);
+    let stranger = Issuer::start();
+    let now = SystemClock.unix_now();
+    for token in [
+        None,
+        Some("opaque".to_owned()),
+        Some(ISSUER.token("other", "silver", now)),
+        Some(ISSUER.token("api", "silver", now - 7200)),
+        Some(stranger.token("api", "silver", now)),
+    ] {
+        let outcome = function
+            .invoke(&event("/planets", token.as_deref()))
+            .outcome;
+        assert!(
+            outcome
+                .as_ref()
+                .is_err_and(|error| error.contains("Unauthorized")),
+            "{outcome:?}"
+        );
+        let public = function.invoke(&event("/health", token.as_deref())).outcome;
+        assert!(allows(&public), "{public:?}");
+    }
+    for (path, scope) in [("/planets", "gold"), ("/nowhere", "silver")] {
+        let outcome = function.invoke(&event(path, Some(&token(scope)))).outcome;
+        assert!(outcome.is_ok() && !allows(&outcome), "{outcome:?}");
+    }
+    assert!(service.heads().is_empty());
+}
+
+#[test]
+fn whatever_else_is_answered_lets_nothing_through() {
+    let text = |head: &str, body: &str| {
+        let length = body.len();
+        format!("HTTP/1.1 {head}\r\nContent-Length: {length}\r\n\r\n{body}").into_bytes()
+    };
+    let json = "200 OK\r\nContent-Type: application/json";
+    let huge = format!("{PERMIT}{}", " ".repeat(100_000));
+    for bytes in [
+        text(json, ""),
+        text(json, "{}"),
+        text(json, "null"),
+        text(json, "[true]"),
+        text(json, r#"{"decision":"true"}"#),
+        text(json, r#"{"decision":1}"#),
+        text(json, r#"{"decision":true,"decision":true}"#),
+        text(json, r#"{"decision":true"#),
+        text(json, &huge),
+        text("200 OK", PERMIT),
+        text("200 OK\r\nContent-Type: text/html", PERMIT),
+        text("201 Created\r\nContent-Type: application/json", PERMIT),
+        text(
+            "302 Found\r\nContent-Type: application/json\r\nLocation: /",
+            PERMIT,
+        ),
+        text("401 Unauthorized\r\nContent-Type: application/json", PERMIT),
+        text("403 Forbidden\r\nContent-Type: application/json", PERMIT),
+        text("500 Broken\r\nContent-Type: application/json", PERMIT),
+        b"HTTP/1.1 204 No Content\r\n\r\n".to_vec(),
+        Vec::new(),
+    ] {
+        let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(120)]).into_owned();
+        let service = Wire::start(move |_, _| Act::SayAndClose(bytes.clone()));
+        for (mode, is_error) in [("error", true), ("deny", false)] {
+            let settings = [("PORTCULLIS_ON_UNAVAILABLE", mode), ("MAX_RETRIES", "0")];
+            let mut function = function(&service, &settings);
+            let outcome = function
+                .invoke(&event("/planets", Some(&token("silver"))))
+                .outcome;
+            assert!(!allows(&outcome), "{shown}: {outcome:?}");
+            assert_eq!(outcome.is_err(), is_error, "{shown}: {outcome:?}");
+            check_log(&function.stop());
+        }
+    }
+}
+
+#[test]
+fn a_permit_on_an_obligation_is_a_deny() {
+    let service = answering(
+        r#"{"decision":true,"context":{"obligations":[{"id":"1","type":"custom","properties":{}}]}}"#,
+    );
+    let mut function = function(&service, &[]);
+    let answer = answer(
+        function
+            .invoke(&event("/planets", Some(&token("silver"))))
+            .outcome,
+    );
+    assert_eq!(answer["policyDocument"]["Statement"][0]["Effect"], "Deny");
+    assert_eq!(answer["context"]["reason"], "denied_by_decision_point");
+}
+
+#[test]
+fn metadata_is_fetched_before_the_first_event() {
+    let service = Wire::start(|head, _| {
+        let own = head.lines().find_map(|line| {
+            let (name, value) = line.split_once(": ")?;
+            name.eq_ignore_ascii_case("host").then_some(value)
+        });
+        let own = format!("http://{}", own.unwrap());
+        if head.starts_with("GET ") {
+            let metadata = json!({
+                "policy_decision_point": own, "access_evaluation_endpoint": format!("{own}/evaluate"),
+            });
+            json_answer(&metadata.to_string())
+        } else {
+            json_answer(PERMIT)
+        }
+    });
+    let mut function = function(&service, &[("AUTHZEN_DISCOVERY", "true")]);
+    let mut waits = 0;
+    while service.heads().is_empty() && waits < 2000 {
+        waits += 1;
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert_eq!(service.heads().len(), 1, "no event has come yet");
+    for _ in 0..2 {
+        assert!(allows(
+            &function
+                .invoke(&event("/planets", Some(&token("silver"))))
+                .outcome
+        ));
+    }
+    let heads = service.heads();
+    let lines: Vec<&str> = heads
+        .iter()
+        .filter_map(|head| head.lines().next())
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "GET /.well-known/authzen-configuration HTTP/1.1",
+            "POST /evaluate HTTP/1.1",
+            "POST /evaluate HTTP/1.1",
+        ]
+    );
+    assert!(!heads[0].contains(CREDENTIAL));
+}
+
+#[test]
+fn the_credential_may_be_kept_elsewhere_or_not_be_there() {
+    let service = answering(PERMIT);
+    let secret = json!({ "SecretString": format!("Bearer {CREDENTIAL}\n") }).to_string();
+    let extension = Wire::start(move |_, _| json_answer(&secret));
+    let port = extension.address.port().to_string();
+    let stored = [
+        ("SECRET_HEADER_VALUE", ""),
+        (
+            "SECRET_HEADER_VALUE_ARN",
+            "arn:aws:secretsmanager:us-east-1:123456789012:secret:pdp-AbCdEf",
+        ),
+        ("PARAMETERS_SECRETS_EXTENSION_HTTP_PORT", &port),
+        ("AWS_SESSION_TOKEN", "session-token-77aa"),
+    ];
+    let header = [("SECRET_HEADER_NAME", "x-api-key")];
+    let without = [("SECRET_HEADER_VALUE", "")];
+    for (settings, expected) in [
+        (&stored[..], Some("\r\nauthorization: bearer ")),
+        (&header, Some("\r\nx-api-key: bearer ")),
+        (&without, None),
+    ] {
+        let mut function = function(&service, settings);
+        for _ in 0..2 {
+            let outcome = function
+                .invoke(&event("/planets", Some(&token("silver"))))
+                .outcome;
+            assert!(allows(&outcome), "{outcome:?}");
+        }
+        let head = service.heads().pop().unwrap().to_ascii_lowercase();
+        assert_eq!(
+            head.matches(CREDENTIAL).count(),
+            usize::from(expected.is_some())
+        );
+        assert!(
+            expected.is_none_or(|expected| head.contains(expected)),
+            "{head}"
+        );
+        assert!(
+            expected.is_some() || !head.contains("authorization"),
+            "{head}"
+        );
+        check_log(&function.stop());
+    }
+    assert_eq!(extension.heads().len(), 1);
+}
+
+fn parse(variables: &[(&str, &str)]) -> Result<Settings, String> {
+    let good = [
+        ("AUTHZEN_PDP_URL", "https://pdp.example.com/tenant1"),
+        ("PORTCULLIS_ISSUER", "https://idp.example.com"),
+        ("PORTCULLIS_AUDIENCE", "api"),
+    ];
+    let all = good.iter().chain(variables);
+    let all = all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Settings::from_environment(&all.collect::<Environment>()).map_err(|error| error.to_string())
+}
+
+fn authzen(settings: Settings) -> AuthzenSource {
+    match settings.decision_point {
+        DecisionPointSettings::Authzen(source) => *source,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn good_settings_are_taken() {
+    let source = authzen(parse(&[]).unwrap());
+    assert!(source.credential.is_none() && !source.service.discovery);
+    assert_eq!(source.service.credential_header, "Authorization");
+    assert_eq!(source.service.max_retries, 1);
+    for more in [
+        &[("SECRET_HEADER_VALUE", "Bearer s3cret")][..],
+        &[(
+            "SECRET_HEADER_VALUE_ARN",
+            "arn:aws:ssm:us-east-1:1:parameter/x",
+        )],
+        &[("PORTCULLIS_SCOPES", ROUTES), ("PORTCULLIS_PATHS", "any")],
+        &[
+            ("AUTHZEN_SUBJECT_CLAIMS", "groups, scope"),
+            ("AUTHZEN_DISCOVERY", "true"),
+        ],
+        &[(
+            "AUTHZEN_ENDPOINT_ORIGINS",
+            "https://a.example https://b.example:8443",
+        )],
+        &[
+            ("AUTHZEN_PDP_URL", "http://127.0.0.1:3592/"),
+            ("PORTCULLIS_CACHE_TTL", "0s"),
+        ],
+        &[
+            ("PORTCULLIS_DECISION_POINT", "authzen"),
+            ("SERVICE_URL", "https://x.example"),
+        ],
+        &[
+            ("PORTCULLIS_DECISION_POINT", "authzen"),
+            ("PORTCULLIS_BUNDLE", "file:x"),
+        ],
+    ] {
+        let source = authzen(parse(more).unwrap());
+        assert!(!format!("{source:?}").contains("s3cret"));
+        let is_stored = matches!(source.credential, Some(Secret::Arn(_)));
+        assert_eq!(is_stored, more[0].0 == "SECRET_HEADER_VALUE_ARN");
+    }
+    // The same variables, and another decision point by name.
+    let oauth = [
+        ("PORTCULLIS_DECISION_POINT", "oauth"),
+        ("PORTCULLIS_SCOPES", ROUTES),
+    ];
+    let settings = parse(&oauth).unwrap();
+    assert!(matches!(
+        settings.decision_point,
+        DecisionPointSettings::Local(_)
+    ));
+}
+
+#[test]
+fn bad_settings_are_named() {
+    for (name, value, expected) in [
+        (
+            "AUTHZEN_PDP_URL",
+            "http://pdp.example.com",
+            "AUTHZEN_PDP_URL is \"http://pdp.example.com\": expected an https URL",
+        ),
+        (
+            "AUTHZEN_PDP_URL",
+            "https://gw:s3cret@pdp.example.com",
+            "AUTHZEN_PDP_URL is \"[redacted]\"",
+        ),
+        (
+            "AUTHZEN_PDP_URL",
+            "https://pdp.example.com?key=s3cret",
+            "a URL without a query",
+        ),
+        (
+            "AUTHZEN_PDP_URL",
+            "https://pdp.example.com/access/v1/evaluation",
+            "without /access/v1/evaluation",
+        ),
+        ("AUTHZEN_DISCOVERY", "yes", "expected true or false"),
+        (
+            "AUTHZEN_ENDPOINT_ORIGINS",
+            "https://a.example/x",
+            "a scheme and a host",
+        ),
+        (
+            "AUTHZEN_ENDPOINT_ORIGINS",
+            "http://a.example",
+            "expected an https URL",
+        ),
+        ("AUTHZEN_SUBJECT_CLAIMS", "gr\u{fc}n", "names of claims"),
+        (
+            "SECRET_HEADER_VALUE",
+            "Bearer s3cret\u{7f}",
+            "SECRET_HEADER_VALUE is [redacted]: expected",
+        ),
+        (
+            "SECRET_HEADER_NAME",
+            "X-Request-ID",
+            "a header that the call does not use itself",
+        ),
+        ("PORTCULLIS_ISSUER", "", "PORTCULLIS_ISSUER is not set"),
+        ("PORTCULLIS_AUDIENCE", "", "PORTCULLIS_AUDIENCE is not set"),
+        ("PORTCULLIS_SCOPES", "/planets", "a method and a path"),
+        (
+            "PORTCULLIS_CACHE_TTL",
+            "300s",
+            "PORTCULLIS_CACHE_TTL is \"300s\": expected 0s",
+        ),
+        (
+            "PORTCULLIS_CACHE_TTL",
+            "long",
+            "expected a time from 0s to 3600s",
+        ),
+        (
+            "SERVICE_URL",
+            "https://x.example",
+            "SERVICE_URL and AUTHZEN_PDP_URL are both set",
+        ),
+        (
+            "PORTCULLIS_BUNDLE",
+            "file:x",
+            "AUTHZEN_PDP_URL and PORTCULLIS_BUNDLE are both set",
+        ),
+        (
+            "ACP_ISSUER_URL",
+            "https://x.example",
+            "ACP_ISSUER_URL and AUTHZEN_PDP_URL are both set",
+        ),
+    ] {
+        let error = parse(&[(name, value)]).unwrap_err();
+        assert!(error.contains(expected), "{name}={value}: {error}");
+        assert!(
+            !error.contains("s3cret") && !error.contains('\n'),
+            "{error}"
+        );
+    }
+    let missing = [
+        ("PORTCULLIS_DECISION_POINT", "authzen"),
+        ("AUTHZEN_PDP_URL", ""),
+    ];
+    let error = parse(&missing).unwrap_err();
+    assert!(error.starts_with("AUTHZEN_PDP_URL is not set"), "{error}");
+}
