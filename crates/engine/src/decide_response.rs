@@ -8,8 +8,8 @@ use portcullis_model::{
 };
 use serde_json::Map;
 
+use crate::ask::{ask_policy, change, turn_away, with_output};
 use crate::claims::AccessToken;
-use crate::decide::{ask_policy, change, turn_away, with_output};
 use crate::policy::{PolicyInput, Scene};
 use crate::policy_set::{ApiService, Outbound, PolicySet};
 use crate::statement::{Message, Phase, Statement};

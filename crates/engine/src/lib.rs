@@ -5,6 +5,7 @@
 //! So the same code decides in the decision service, in a Lambda function, in WebAssembly and in
 //! a test.
 
+mod ask;
 mod claim_path;
 mod claims;
 mod coverage;

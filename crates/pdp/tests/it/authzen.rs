@@ -394,7 +394,7 @@ async fn no_other_text_is_an_answer() {
         r#"{"decision":true,"context":"x"}"#,
         r#"{"decision":true,"context":false}"#,
         r#"{"decision":true"#,
-        r#"{"decision":tru"#,
+        r#"{"decision":t"#,
         r#"{"decision":true}}"#,
         r#"{"decision":true}{"decision":false}"#,
         r#"{"decision":true,}"#,
