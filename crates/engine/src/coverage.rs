@@ -22,16 +22,21 @@ impl ApiService {
         }
         let guards = self.ranked.iter().map(|number| {
             let operation = self.operations.get(*number)?;
+            if !operation.outbound.statements.is_empty() {
+                // What they do depends on the request, and a cache would do it for every other one.
+                return None;
+            }
             let Guard::Token(steps) = &operation.guard else {
                 return Some(true);
             };
-            if !operation.outbound.statements.is_empty() {
-                // What they do may depend on anything in the request.
-                return None;
-            }
             token.map_or(Some(false), |token| outlook(steps, token))
         });
         let otherwise = match token {
+            Some(_)
+                if self.unmatched == Unmatched::Token && !self.outbound.statements.is_empty() =>
+            {
+                return None;
+            }
             Some(token) if self.unmatched == Unmatched::Token => outlook(&self.steps, token)?,
             _ => false,
         };

@@ -241,6 +241,7 @@ pub(super) struct InvalidJsonPath;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
 
     fn body() -> Value {
@@ -249,6 +250,49 @@ mod tests {
             "items": [{ "price": 1, "secret": 2 }, { "price": 3, "secret": 4 }],
             "text": "x",
         })
+    }
+
+    fn values() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            "[a-c]{0,2}".prop_map(Value::from)
+        ];
+        leaf.prop_recursive(4, 40, 4, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                proptest::collection::btree_map("[a-c]", inner, 0..4)
+                    .prop_map(|members| Value::from(members.into_iter().collect::<Map<_, _>>())),
+            ]
+        })
+    }
+
+    /// How many places a path leads to.
+    fn count(path: &JsonPath, value: &Value) -> usize {
+        let mut found = 0;
+        path.update(&mut value.clone(), &mut |_| found += 1);
+        found
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_excluded_is_gone_and_what_is_included_is_left(
+            value in values(),
+            text in r"[a-c*](\.[a-c*]|\[\*\]){0,3}",
+            other in r"[a-c*](\.[a-c*]|\[\*\]){0,3}",
+        ) {
+            let path = JsonPath::parse(&text).unwrap();
+            let mut left = value.clone();
+            path.remove(&mut left);
+            prop_assert_eq!(count(&path, &left), 0, "{} in {}", text, left);
+            let mut kept = value.clone();
+            JsonPath::keep(std::slice::from_ref(&path), &mut kept);
+            prop_assert_eq!(count(&path, &kept), count(&path, &value), "{} in {}", text, kept);
+            // No path makes a value panic.
+            let other = JsonPath::parse(&other).unwrap();
+            other.set(&mut left, &Value::from(1));
+            JsonPath::keep(&[path, other], &mut left);
+        }
     }
 
     fn path(text: &str) -> JsonPath {

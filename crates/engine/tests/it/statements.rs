@@ -4,8 +4,8 @@ use insta::assert_snapshot;
 use portcullis_engine::{PolicySet, Progress, Rehearsal, compile};
 use portcullis_jose::AwsLc;
 use portcullis_model::{
-    ApiRequest, ApiResponse, BodyEdit, Decision, FollowUp, HeaderEdit, HeaderMap, Outcome,
-    ResponseOutcome,
+    ApiRequest, ApiResponse, AwsEntry, BodyEdit, Decision, FollowUp, HeaderEdit, HeaderMap,
+    Outcome, ResponseOutcome, Reuse,
 };
 use serde_json::{Value, json};
 
@@ -316,4 +316,81 @@ fn mistakes_have_a_place() {
     services/s.yaml:4:13: regex-replace-attributes: flag "c" is not supported: i ignores case, l takes the expression as a plain text
     services/s.yaml:4:7: key "payload" is missing
     "#);
+}
+
+/// What a cache may make of a permit: a policy or a statement may look at anything in the request.
+#[test]
+fn nothing_with_policies_or_statements_is_reused() {
+    let reuse = |service: &str, path: &str| {
+        let files = [
+            source(
+                "services/s.yaml",
+                &format!(
+                    "name: S\naws: [{{ api_id: a, stage: prod }}]\ntokens: [{{ issuer: '{ISSUER}', audiences: ['{AUDIENCE}'] }}]\n{service}"
+                ),
+            ),
+            source("policies/p.yaml", "validators: [{ name: 'true' }]"),
+        ];
+        let policy = compile(&files, &[]).unwrap_or_else(|problems| panic!("{problems}"));
+        let mut request = sent(path, None);
+        request.entry = Some(AwsEntry {
+            api_id: "a".to_owned(),
+            stage: "prod".to_owned(),
+            path: path.to_owned(),
+        });
+        let claims = json!({
+            "iss": ISSUER, "aud": AUDIENCE, "sub": "u1", "client_id": "c1", "jti": "j1", "iat": NOW, "exp": NOW + 300,
+        });
+        let host = Rehearsal::new(
+            claims.as_object().unwrap().clone(),
+            Some("at+jwt".to_owned()),
+            &AwsLc,
+        );
+        match policy.decide_for_cache(&request, &host, NOW) {
+            Progress::Decided(decision) => {
+                assert!(decision.is_permit(), "{}", decision.reason);
+                decision.reuse != Reuse::ThisRequest
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    let statement = "statements: [{ code: set-headers, payload: { X-A: b } }]";
+    for (service, reused) in [
+        ("operations: [{ name: x, paths: [/x] }]".to_owned(), true),
+        (
+            "operations: [{ name: x, paths: [/x], public: true }]".to_owned(),
+            true,
+        ),
+        (
+            format!("operations: [{{ name: x, paths: [/x], {statement} }}]"),
+            false,
+        ),
+        (
+            format!("operations: [{{ name: x, paths: [/x], public: true, {statement} }}]"),
+            false,
+        ),
+        (
+            "operations: [{ name: x, paths: [/x], policy: p.yaml }]".to_owned(),
+            false,
+        ),
+        (
+            "policy: p.yaml\noperations: [{ name: x, paths: [/x] }]".to_owned(),
+            false,
+        ),
+        (
+            "unmatched: token\noperations: [{ name: y, paths: [/y] }]".to_owned(),
+            true,
+        ),
+        ("unmatched: token\npolicy: p.yaml".to_owned(), false),
+        (format!("unmatched: token\n{statement}"), false),
+        // Another operation of the same cache entry is as good a reason.
+        (
+            format!(
+                "operations: [{{ name: x, paths: [/x] }}, {{ name: y, paths: [/y], {statement} }}]"
+            ),
+            false,
+        ),
+    ] {
+        assert_eq!(reuse(&service, "/x"), reused, "{service}");
+    }
 }

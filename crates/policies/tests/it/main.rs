@@ -5,6 +5,7 @@ mod cedar;
 mod hazards;
 mod parity;
 mod rego;
+mod worker;
 
 use portcullis_engine::{Diagnostics, PolicySet, Progress, Rehearsal, SourceFile, compile};
 use portcullis_jose::AwsLc;
