@@ -1,7 +1,7 @@
 //! The decision point behind the sideband protocol: PingOne Authorize, PingAuthorize, or
 //! `portcullis serve`.
 //!
-//! How it is asked, how often and for how long, is the subject of [`crate::remote`].
+//! How often it is asked and for how long is the subject of `remote.rs`.
 
 mod credential;
 mod service_url;

@@ -162,6 +162,7 @@ impl SubjectClaims {
             return Map::new();
         };
         let claims = jws.payload();
+        // INVARIANT: the token that was verified is the one in this header, so that it has this subject.
         if claims.get("sub").and_then(Value::as_str) != Some(subject) {
             return Map::new();
         }

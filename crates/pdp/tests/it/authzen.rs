@@ -615,6 +615,8 @@ async fn an_obligation_that_cannot_be_met_makes_a_permit_a_deny() {
         json!([step_up(&json!(7))]),
         json!([step_up(&json!("a b"))]),
         json!([step_up(&json!("a\", realm=\"evil"))]),
+        json!([step_up(&json!("a\"b"))]),
+        json!([step_up(&json!("a\\b"))]),
         json!([step_up(&json!("a\r\nx: y"))]),
         json!([step_up(&json!("\u{fc}"))]),
         json!([step_up(&json!("x".repeat(257)))]),
