@@ -96,7 +96,7 @@ impl PolicySet {
     /// Never permits unless an operation or the service says so and every check has passed.
     #[must_use]
     pub fn decide(&self, request: &ApiRequest, host: &dyn Host, now: u64) -> Progress {
-        self.decide_with(request, host, now, Breadth::Request)
+        self.dated(self.decide_with(request, host, now, Breadth::Request))
     }
 
     /// The same for an enforcement point whose answers are cached: the decision also says, where
@@ -104,7 +104,20 @@ impl PolicySet {
     /// ([`Reuse::SameCredential`]).
     #[must_use]
     pub fn decide_for_cache(&self, request: &ApiRequest, host: &dyn Host, now: u64) -> Progress {
-        self.decide_with(request, host, now, Breadth::Credential)
+        self.dated(self.decide_with(request, host, now, Breadth::Credential))
+    }
+
+    /// The decision with the revision of the policy set that made it.
+    fn dated(&self, mut progress: Progress) -> Progress {
+        if let Progress::Decided(decision)
+        | Progress::NeedsKeys {
+            otherwise: Some(decision),
+            ..
+        } = &mut progress
+        {
+            decision.trace.revision = self.revision().cloned();
+        }
+        progress
     }
 
     fn decide_with(
@@ -134,8 +147,7 @@ impl PolicySet {
             .and_then(|number| service.operations.get(number));
         let reusable =
             breadth == Breadth::Credential && self.covers_api(service, request, relative);
-        let mut course = Course::new(service, operation, relative, request, host, now)
-            .of_revision(self.revision());
+        let mut course = Course::new(service, operation, relative, request, host, now);
         course.reusable = reusable;
         match operation.map(|operation| &operation.guard) {
             Some(Guard::Public) => Progress::Decided(course.public()),
@@ -222,12 +234,6 @@ impl<'a> Course<'a> {
             scheme: wanted_scheme(operation.map(|operation| &operation.guard)),
             trace,
         }
-    }
-
-    /// With the revision of the policy set that decides.
-    pub(crate) fn of_revision(mut self, revision: Option<&Arc<str>>) -> Self {
-        self.trace.revision = revision.cloned();
-        self
     }
 
     /// Anyone gets through. What a cached answer is worth elsewhere depends on the token, which

@@ -44,6 +44,12 @@ impl PolicySet {
     /// A route that more than one API service has is denied unless the question names the service.
     #[must_use]
     pub fn evaluate(&self, question: &Question, crypto: &dyn CryptoProvider, now: u64) -> Decision {
+        let mut decision = self.evaluate_now(question, crypto, now);
+        decision.trace.revision = self.revision().cloned();
+        decision
+    }
+
+    fn evaluate_now(&self, question: &Question, crypto: &dyn CryptoProvider, now: u64) -> Decision {
         let refuse = |status, code, message: &'static str| {
             Decision::deny(Deny::status(status), Reason::new(code, message))
         };
@@ -84,8 +90,7 @@ impl PolicySet {
         let mut claims = question.claims.clone();
         claims.insert("sub".to_owned(), Value::from(question.subject.as_str()));
         let host = Rehearsal::new(JsonObject::new(), None, crypto);
-        let course = Course::new(service, operation, &question.route, &request, &host, now)
-            .of_revision(self.revision());
+        let course = Course::new(service, operation, &question.route, &request, &host, now);
         let steps = match operation.map(|operation| &operation.guard) {
             Some(Guard::Public) => return course.public(),
             Some(Guard::Token(steps)) => steps,

@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use crate::app::AppState;
 use crate::error::ApiError;
+use crate::revision::MinimumRevision;
 use crate::sideband::{authenticate_bearer, read};
 
 /// Most items of a batch.
@@ -91,7 +92,7 @@ pub(crate) async fn evaluation(
 ) -> Result<Response, ApiError> {
     let asked: Evaluation = open(&state, &headers, body).await?;
     let question = asked.question()?;
-    Ok(answer(&headers, &decide(&state, &question)))
+    Ok(answer(&headers, &decide(&state, &headers, &question)?))
 }
 
 /// `POST /access/v1/evaluations` (section 7): without items, one evaluation.
@@ -103,7 +104,7 @@ pub(crate) async fn evaluations(
     let batch: Batch = open(&state, &headers, body).await?;
     if batch.evaluations.is_empty() {
         let question = batch.defaults.question()?;
-        return Ok(answer(&headers, &decide(&state, &question)));
+        return Ok(answer(&headers, &decide(&state, &headers, &question)?));
     }
     if batch.evaluations.len() > MAX_ITEMS {
         let message = format!("evaluations has at most {MAX_ITEMS} items");
@@ -118,7 +119,7 @@ pub(crate) async fn evaluations(
     let semantic = batch.options.evaluations_semantic;
     let mut decisions = Vec::new();
     for question in &questions {
-        let decision = decide(&state, question);
+        let decision = decide(&state, &headers, question)?;
         let permit = decision.get("decision") == Some(&Value::Bool(true));
         decisions.push(decision);
         let ends = match semantic {
@@ -286,9 +287,11 @@ fn fields(headers: Option<&Value>) -> Result<portcullis_model::HeaderMap, ApiErr
     Ok(fields)
 }
 
-fn decide(state: &AppState, question: &Question) -> Value {
+fn decide(state: &AppState, headers: &HeaderMap, question: &Question) -> Result<Value, ApiError> {
+    let demanded = MinimumRevision::of(headers)?;
     let id = Uuid::new_v4().to_string();
     let decision = state.decision_point.evaluate(question);
+    demanded.check(&decision.trace)?;
     tracing::info!(
         decision_id = id,
         decision = decision.as_str(),
@@ -299,7 +302,7 @@ fn decide(state: &AppState, question: &Question) -> Value {
         protocol = "authzen",
         "decided"
     );
-    described(&id, &decision)
+    Ok(described(&id, &decision))
 }
 
 /// The decision and its context. A permit that changes the request is one only for whoever makes the

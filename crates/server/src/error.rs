@@ -98,6 +98,16 @@ impl ApiError {
         }
     }
 
+    /// 503: another replica knows a newer deployment, which this one will have soon.
+    pub(crate) fn revision_too_old() -> Self {
+        let message = "The deployment that decides here is older than the one that was demanded";
+        let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "REVISION_TOO_OLD", message);
+        Self {
+            retry_after: Some(1),
+            ..error
+        }
+    }
+
     /// 404. The path stays out of the message, which is logged: it may hold anything.
     pub(crate) fn not_found() -> Self {
         Self::new(

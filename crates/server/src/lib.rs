@@ -15,6 +15,7 @@ mod metrics;
 mod operations;
 mod pressure;
 mod reload;
+mod revision;
 mod sideband;
 mod state;
 mod stopping;

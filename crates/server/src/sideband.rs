@@ -23,6 +23,7 @@ use uuid::Uuid;
 
 use crate::app::{AppState, MAX_BODY_BYTES};
 use crate::error::ApiError;
+use crate::revision::MinimumRevision;
 
 /// The headers that may carry a gateway credential: that of `PingOne` and `PingAuthorize`, and
 /// that of their ancestor `PingDataGovernance`.
@@ -36,6 +37,7 @@ pub(crate) async fn request(
     body: Body,
 ) -> Result<Response, ApiError> {
     authenticate(&state, &headers)?;
+    let demanded = MinimumRevision::of(&headers)?;
     let started = state.clock.monotonic();
     let body = read(body).await?;
     let sent = SidebandRequest::parse(&body)
@@ -45,6 +47,7 @@ pub(crate) async fn request(
         .map_err(|error| ApiError::invalid_request(error.to_string()))?;
     let id = Uuid::new_v4().to_string();
     let decision = decide(&state, &request, &id).await?;
+    demanded.check(&decision.trace)?;
     let elapsed = state.clock.monotonic().saturating_duration_since(started);
     log(
         &id,

@@ -123,6 +123,19 @@ fn two_services_follow_what_is_pushed_and_rolled_back() {
             back.errors
         );
         until_all("a");
+        let demand = |number: &str| {
+            let headers = format!(
+                "client-token: first-credential\r\nportcullis-minimum-revision: {number}\r\n"
+            );
+            let body = json!({
+                "source_ip": "192.0.2.7", "source_port": 1, "method": "GET", "headers": [],
+                "url": "https://api.example.com/a",
+            });
+            services[0]
+                .ask(&headers, "/sideband/request", &body.to_string())
+                .status
+        };
+        assert_eq!(["3", "4", "x"].map(demand), [200, 503, 400]);
         let listed = policy(&url, &["deployments", "--json"]);
         let listed: Value = serde_json::from_str(&listed.output).unwrap();
         let numbers: Vec<_> = listed

@@ -103,7 +103,7 @@ impl Service {
         ))
     }
 
-    fn ask(&self, headers: &str, path: &str, body: &str) -> Answer {
+    pub(crate) fn ask(&self, headers: &str, path: &str, body: &str) -> Answer {
         let length = body.len();
         self.send(&format!(
             "POST {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{headers}content-length: {length}\r\n\r\n{body}"
