@@ -290,6 +290,50 @@ fn a_bundle_in_the_zip_decides_without_a_request() {
 }
 
 #[test]
+fn a_bundle_may_hold_validators_and_no_other_policy() {
+    let issuer = Issuer::start();
+    let bundled = |extension: &str, text: &str| {
+        let service = format!(
+            "name: S\naws: [{{ api_id: abc, stage: prod }}]\ntokens: [{{ issuer: \"{}\", audiences: [api] }}]\noperations:\n  \
+             - {{ name: planets, methods: [GET], paths: [/planets], policy: p.{extension} }}\n",
+            issuer.url()
+        );
+        let file = |path: String, text: &str| SourceFile {
+            path,
+            text: text.to_owned(),
+        };
+        [
+            file("services/s.yaml".to_owned(), &service),
+            file(format!("policies/p.{extension}"), text),
+        ]
+    };
+    let validators = "validators: [{ name: identity-context, conf: { fields: [{ field: scope, comparator: contains, value: silver }] } }]\n";
+    let mut bundle = Bundle::new(&bundled("yaml", validators), &[]).unwrap();
+    let keys = serde_json::from_str(issuer.jwks()).unwrap();
+    bundle.keys.insert(issuer.url().to_owned(), keys);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("policy.json");
+    std::fs::write(&file, bundle.to_json()).unwrap();
+    let place = format!("file:{}", file.display());
+    let mut function = Function::start(Path::new(BOOTSTRAP), &[("PORTCULLIS_BUNDLE", &place)]);
+    function.ready();
+    for (scope, permitted) in [("silver", true), ("bronze", false)] {
+        let token = issuer.token("api", scope, SystemClock.unix_now());
+        let answer = function.invoke(&event("/planets", Some(&token))).outcome;
+        assert_eq!(allows(&answer), permitted, "{scope}: {answer:?}");
+        // What a policy says holds for this request alone.
+        assert!(answer.unwrap().contains("\"cache\":\"off\""));
+    }
+    let _ = function.stop();
+    let rego = Bundle::new(&bundled("rego", "package acp.authz\nallow := true\n"), &[]);
+    let problem = rego.unwrap_err().to_string();
+    assert!(
+        problem.contains("cannot run policies of that language"),
+        "{problem}"
+    );
+}
+
+#[test]
 fn a_permit_that_depends_on_more_than_the_token_is_not_given_to_a_cache() {
     let issuer = Issuer::start();
     let certificate = rcgen::generate_simple_self_signed(["client".to_owned()]).unwrap();
