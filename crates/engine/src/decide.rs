@@ -473,9 +473,17 @@ impl<'a> Course<'a> {
             let message = "no operation covers the request";
             return self.deny(Deny::status(403), ReasonCode::NoOperation, message);
         }
-        let parameters = self.parameters();
+        let mut checks = std::mem::take(&mut self.trace.checks);
+        checks.reserve(steps.len());
+        // Found out and built only if some policy or statement looks at it.
+        let outbound = self.outbound();
+        let asks = |step: &Step| matches!(step.requirement, Requirement::Policy(_));
+        let parameters = if outbound.statements.is_empty() && !steps.iter().any(asks) {
+            Vec::new()
+        } else {
+            self.parameters()
+        };
         let certificate = self.request.client_certificate.as_ref();
-        // Built only if some policy or statement looks at it.
         let input = OnceCell::new();
         let build = || {
             let certificate = certificate.and_then(|one| sender::thumbprint(one, self.host));
@@ -483,7 +491,6 @@ impl<'a> Course<'a> {
         };
         let mut context = Map::new();
         let mut refusal = None;
-        let mut checks = Vec::new();
         let mut nearest_miss = None;
         for step in steps {
             let (check, refused) = match &step.requirement {
@@ -501,7 +508,6 @@ impl<'a> Course<'a> {
                 break;
             }
         }
-        let outbound = self.outbound();
         let permitted = refusal.is_none();
         let statements: Vec<&Statement> = outbound
             .statements
@@ -511,7 +517,7 @@ impl<'a> Course<'a> {
         let document = (!statements.is_empty())
             .then(|| with_output(input.get_or_init(build).document(), &context));
         let follow_up = (permitted && outbound.wants_response()).then(|| token.follow_up());
-        self.trace.checks.append(&mut checks);
+        self.trace.checks = checks;
         self.trace.nearest_miss = nearest_miss;
         let document = document.unwrap_or_default();
         if let Some(refusal) = refusal {
@@ -562,6 +568,9 @@ impl<'a> Course<'a> {
         statements: &[&Statement],
         document: &Value,
     ) -> Decision {
+        if statements.is_empty() {
+            return self.permit(code, message, subject);
+        }
         let url = &self.request.url;
         let query = url.query().unwrap_or_default().to_owned();
         let body = self.request.body.as_deref();

@@ -163,12 +163,21 @@ impl OperationIndex {
     /// the pattern with more literal segments from the left; then a named method before any
     /// method; then the order in the file.
     pub(crate) fn find(&self, method: &Method, path: &str) -> Option<usize> {
+        self.find_where(path, |candidate| candidate.takes(method))
+    }
+
+    /// The operation that wins for a path whatever the method.
+    fn find_by_path(&self, path: &str) -> Option<usize> {
+        self.find_where(path, |_| true)
+    }
+
+    fn find_where(&self, path: &str, takes: impl Fn(&Candidate) -> bool) -> Option<usize> {
         let exact = self.exact.get(path).map_or(&[][..], Vec::as_slice);
-        if let Some(found) = exact.iter().find(|candidate| candidate.takes(method)) {
+        if let Some(found) = exact.iter().find(|candidate| takes(candidate)) {
             return Some(found.operation);
         }
         let covers = |candidate: &Candidate| {
-            candidate.takes(method)
+            takes(candidate)
                 && candidate
                     .pattern
                     .as_ref()
@@ -185,10 +194,8 @@ impl ApiService {
     /// what was lacking.
     pub(crate) fn nearest_operation(&self, request: &ApiRequest, path: &str) -> Option<String> {
         let method = &request.method;
-        let by_method = self
-            .operations()
-            .iter()
-            .find(|operation| operation.paths.iter().any(|pattern| pattern.matches(path)));
+        let number = self.index.find_by_path(path);
+        let by_method = number.and_then(|number| self.operations().get(number));
         if let Some(operation) = by_method {
             let methods: Vec<_> = operation.methods.iter().map(Method::as_str).collect();
             return Some(format!(
