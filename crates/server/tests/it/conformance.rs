@@ -60,6 +60,7 @@ fn state() -> AppState {
     AppState {
         decision_point: Arc::new(LocalDecisionPoint::new(policy, http, Arc::new(SystemClock))),
         credentials: None,
+        administration: Arc::default(),
         state_key: Arc::new(StateKey::random().unwrap()),
         public_url: None,
         readiness: Readiness::default(),

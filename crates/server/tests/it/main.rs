@@ -55,6 +55,7 @@ async fn call(
     let state = AppState {
         decision_point: Arc::clone(&point) as _,
         credentials: Some(Arc::new(credentials)),
+        administration: Arc::default(),
         state_key: Arc::new(StateKey::random().unwrap()),
         public_url: None,
         readiness: Readiness::default(),

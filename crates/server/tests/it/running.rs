@@ -109,6 +109,7 @@ impl Running {
             public_url: None,
             decision_point: Arc::new(counted),
             credentials: None,
+            administration: Arc::default(),
             readiness: readiness.clone(),
             clock,
         };
