@@ -38,6 +38,7 @@ fn state(public_url: Option<&str>) -> AppState {
         decision_point: Arc::new(LocalDecisionPoint::new(policy, http, Arc::new(SystemClock))),
         credentials: Some(Arc::new(GatewayCredentials::parse("credential").unwrap())),
         administration: Arc::default(),
+        management: None,
         state_key: Arc::new(StateKey::random().unwrap()),
         public_url: public_url.map(Into::into),
         readiness: Readiness::default(),

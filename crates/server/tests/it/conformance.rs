@@ -61,6 +61,7 @@ fn state() -> AppState {
         decision_point: Arc::new(LocalDecisionPoint::new(policy, http, Arc::new(SystemClock))),
         credentials: None,
         administration: Arc::default(),
+        management: None,
         state_key: Arc::new(StateKey::random().unwrap()),
         public_url: None,
         readiness: Readiness::default(),

@@ -5,6 +5,7 @@
 mod authzen;
 mod conformance;
 mod limits;
+mod management;
 mod metrics;
 mod pressure;
 mod running;
@@ -56,6 +57,7 @@ async fn call(
         decision_point: Arc::clone(&point) as _,
         credentials: Some(Arc::new(credentials)),
         administration: Arc::default(),
+        management: None,
         state_key: Arc::new(StateKey::random().unwrap()),
         public_url: None,
         readiness: Readiness::default(),

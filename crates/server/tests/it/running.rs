@@ -110,6 +110,7 @@ impl Running {
             decision_point: Arc::new(counted),
             credentials: None,
             administration: Arc::default(),
+            management: None,
             readiness: readiness.clone(),
             clock,
         };
