@@ -1,6 +1,8 @@
 //! The one error type of the HTTP layer: errors of the call itself, in the JSON shape that clients
 //! of PingOne know. A deny is not an error; it is an answer with status 200.
 
+use std::fmt;
+
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use portcullis_store::{AdminRole, StoreError};
@@ -215,6 +217,24 @@ impl ApiError {
             "METHOD_NOT_ALLOWED",
             format!("{shown} is not allowed here"),
         )
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.details.is_empty() {
+            return f.write_str(&self.message);
+        }
+        for (index, detail) in self.details.iter().enumerate() {
+            if index > 0 {
+                f.write_str("; ")?;
+            }
+            if let Some(target) = &detail.target {
+                write!(f, "{target}: ")?;
+            }
+            f.write_str(&detail.message)?;
+        }
+        Ok(())
     }
 }
 

@@ -33,7 +33,7 @@ pub use credentials::{GatewayCredentials, InvalidCredentials};
 pub use deployments::Deployments;
 pub use health::Readiness;
 pub use listener::{DRAIN_TIME, Limits, Serving, serve};
-pub use management::{Management, openapi};
+pub use management::{Import, InvalidExport, Management, Names, import, openapi};
 pub use metrics::{Loaded, Metrics, metrics_router};
 pub use operations::Operations;
 pub use pressure::{DEFAULT_MAX_REQUESTS, LARGEST_MAX_REQUESTS};

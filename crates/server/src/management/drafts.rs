@@ -35,7 +35,13 @@ trait Checked: Resource {
 impl Checked for ApiServer {
     async fn check(&self, store: &Store, _: Option<&Id>) -> Result<(), ApiError> {
         let external = external_of(store, self).await?;
-        compiles(service_document(self, &[], &external)?)
+        let mut document = service_document(self, &[], &external)?;
+        if let (None, Some(members)) = (&self.authorization_server, document.as_object_mut()) {
+            // Whether it needs one depends on the operations to come.
+            let any = json!([{ "issuer": "https://idp.example.com", "audiences": ["x"] }]);
+            members.insert("tokens".to_owned(), any);
+        }
+        compiles(document)
     }
 }
 

@@ -8,6 +8,7 @@ mod conditions;
 mod deployments;
 mod drafts;
 mod gateways;
+mod import;
 mod resources;
 mod sources;
 mod yaml;
@@ -33,6 +34,8 @@ use crate::app::AppState;
 use crate::error::{ApiError, Detail};
 use crate::sideband::read;
 use crate::stored_credentials::StoredCredentials;
+
+pub use import::{Import, InvalidExport, Names, import};
 
 /// Most items of a page, and how many there are where nobody says.
 const MAX_PAGE: u32 = 1000;

@@ -29,7 +29,7 @@ fn block(text: &mut String, value: &Value, depth: usize) {
                     // The first member stands on the line of the dash.
                     let start = text.len();
                     block(text, item, depth + 1);
-                    text.replace_range(start..start + 2 * depth + 1, "");
+                    text.replace_range(start..=(start + 2 * depth), "");
                 } else {
                     below(text, item, depth);
                 }
