@@ -83,12 +83,12 @@ fn an_api_service_is_made_deployed_and_decides() {
             &json!({}),
         );
         let credential = credential["credential"].as_str().unwrap();
-        let deployed = post(
+        let answer = post(
             &format!("/apiServers/{id}/deployment"),
             "application/vnd.pingidentity.apiServer.deploy+json",
             &json!({}),
         );
-        assert_eq!(deployed["authorizationVersion"]["id"], "1");
+        assert_eq!(answer["authorizationVersion"]["id"], "1");
         for service in &services {
             service.until(
                 "the deployment decides, and the credential is known",
@@ -262,6 +262,7 @@ fn an_export_of_pingone_becomes_a_policy_directory_or_drafts() {
     for warning in ["custom policies", "jwksUrl", "unmatched"] {
         assert!(done.errors.contains(warning), "{warning}: {}", done.errors);
     }
+    #[expect(clippy::disallowed_methods, reason = "what the command wrote")]
     let text = fs::read_to_string(Path::new(output).join("services/banking-api.yaml")).unwrap();
     insta::assert_snapshot!(text, @r#"
     name: "Banking API"
@@ -303,7 +304,7 @@ fn an_export_of_pingone_becomes_a_policy_directory_or_drafts() {
     for id in ["s-1", "s-2"] {
         let kind = "application/vnd.pingidentity.apiServer.deploy+json";
         let path = format!("/v1/environments/e/apiServers/{id}/deployment");
-        let deployed = service.ask(&bearer(&deployer, kind), &path, "{}");
-        assert_eq!(deployed.status, 200, "{}", deployed.text);
+        let answer = service.ask(&bearer(&deployer, kind), &path, "{}");
+        assert_eq!(answer.status, 200, "{}", answer.text);
     }
 }
