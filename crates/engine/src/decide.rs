@@ -571,7 +571,7 @@ impl<'a> Course<'a> {
             .collect();
         let document = (!statements.is_empty())
             .then(|| with_output(input.get_or_init(build).document(), &context));
-        let follow_up = (permitted && outbound.wants_response())
+        let follow_up = (permitted && (outbound.wants_response() || self.service.tells_claims))
             .then(|| token.map_or(FollowUp::Anonymous, AccessToken::follow_up));
         self.trace.checks = checks;
         self.trace.nearest_miss = nearest_miss;
