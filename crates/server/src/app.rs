@@ -10,6 +10,7 @@ use portcullis_pdp::clock::Clock;
 
 use crate::authzen;
 use crate::credentials::GatewayCredentials;
+use crate::decisions::{self, Decisions};
 use crate::error::ApiError;
 use crate::health::{self, Readiness};
 use crate::sideband;
@@ -30,6 +31,8 @@ pub struct AppState {
     /// Where clients find this service: an `https` URL, or one of a loopback address, without a slash at
     /// its end.
     pub public_url: Option<Arc<str>>,
+    /// The decisions that were made.
+    pub decisions: Decisions,
     /// Whether requests should be sent here.
     pub readiness: Readiness,
     /// The time.
@@ -60,6 +63,7 @@ pub fn router(state: AppState) -> Router {
             "/.well-known/authzen-configuration/{*path}",
             get(authzen::metadata),
         )
+        .merge(decisions::routes())
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .fallback(not_found)

@@ -290,7 +290,9 @@ fn fields(headers: Option<&Value>) -> Result<portcullis_model::HeaderMap, ApiErr
 fn decide(state: &AppState, headers: &HeaderMap, question: &Question) -> Result<Value, ApiError> {
     let demanded = MinimumRevision::of(headers)?;
     let id = Uuid::new_v4().to_string();
+    let started = state.clock.monotonic();
     let decision = state.decision_point.evaluate(question);
+    let elapsed = state.clock.monotonic().saturating_duration_since(started);
     demanded.check(&decision.trace)?;
     tracing::info!(
         decision_id = id,
@@ -302,7 +304,10 @@ fn decide(state: &AppState, headers: &HeaderMap, question: &Question) -> Result<
         protocol = "authzen",
         "decided"
     );
-    Ok(described(&id, &decision))
+    let answer = described(&id, &decision);
+    let decisions = &state.decisions;
+    decisions.evaluation(&id, None, question, decision, elapsed);
+    Ok(answer)
 }
 
 /// The decision and its context. A permit that changes the request is one only for whoever makes the

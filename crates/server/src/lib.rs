@@ -2,10 +2,12 @@
 //!
 //! Floor 4. Handlers translate between HTTP and the floors below; nothing here decides.
 
+mod admin;
 mod app;
 mod authzen;
 mod counted;
 mod credentials;
+mod decisions;
 mod deployments;
 mod error;
 mod health;
@@ -25,6 +27,11 @@ mod traces;
 pub use app::{AppState, MAX_BODY_BYTES, router};
 pub use counted::{CountedDecisions, CountedFetch};
 pub use credentials::{GatewayCredentials, InvalidCredentials};
+pub use decisions::{
+    DEFAULT_DECISIONS_KEPT, DEFAULT_DECISIONS_RETENTION_HOURS, DecisionPlace, DecisionSettings,
+    DecisionWriter, Decisions, InvalidRecordedHeader, LARGEST_DECISIONS_KEPT,
+    LONGEST_DECISIONS_RETENTION_HOURS, RecordedHeaders,
+};
 pub use deployments::Deployments;
 pub use health::Readiness;
 pub use listener::{DRAIN_TIME, Limits, Serving, serve};

@@ -15,8 +15,8 @@ use crate::values::{Id, UnixMillis};
 
 /// The most decisions of one batch.
 pub const MAX_DECISION_BATCH: usize = 500;
-/// The most decisions of one page.
-pub const MAX_DECISION_PAGE: u32 = 1000;
+/// The most decisions of one page: 1000, and one more that tells whether there is another page.
+pub const MAX_DECISION_PAGE: u32 = 1001;
 /// The most octets of a record, and of any text that it is looked up by.
 pub const MAX_DECISION_BYTES: usize = 256 * 1024;
 
@@ -206,6 +206,17 @@ impl Store {
     pub async fn last_decision_position(&self) -> Result<i64, StoreError> {
         self.within(async {
             let position = sqlx::query_scalar("SELECT value FROM counters WHERE name = 'decision'")
+                .fetch_one(self.pool())
+                .await?;
+            Ok(position)
+        })
+        .await
+    }
+
+    /// The lowest position that is there.
+    pub async fn first_decision_position(&self) -> Result<Option<i64>, StoreError> {
+        self.within(async {
+            let position = sqlx::query_scalar("SELECT MIN(position) FROM decisions")
                 .fetch_one(self.pool())
                 .await?;
             Ok(position)

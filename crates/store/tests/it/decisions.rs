@@ -148,8 +148,11 @@ on_both! {
         assert_eq!(store.prune_decisions(4, at(0)).await.unwrap(), 3);
         assert_eq!(all(&store).await, [9, 8, 7, 6]);
         assert_eq!(store.prune_decisions(4, at(0)).await.unwrap(), 0);
+        assert_eq!(store.first_decision_position().await.unwrap(), Some(6));
         assert_eq!(store.prune_decisions(0, at(0)).await.unwrap(), 4);
         assert_eq!(all(&store).await, [0_i64; 0]);
+        assert_eq!(store.first_decision_position().await.unwrap(), None);
+        assert_eq!(store.last_decision_position().await.unwrap(), 9);
     }
 }
 

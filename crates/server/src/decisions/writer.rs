@@ -1,0 +1,196 @@
+//! Writes decisions into the database in the background, and deletes what is too old or too much.
+//!
+//! A batch stays in hand until the database has it; written once more, it adds nothing (its key is the id). While the
+//! database is away, decisions wait in a bounded queue.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use portcullis_store::{MAX_DECISION_BATCH, NewDecision, Store, StoreError, UnixMillis};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+use super::Shared;
+
+/// How long a decision waits at most before it is written.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// Largest batch, in bytes of its records, unless one record alone is larger.
+const MAX_BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// How often it is looked for what is too old, in intervals.
+const INTERVALS_BETWEEN_CLEANING: u32 = 60;
+
+/// Writes until it is told to finish.
+#[derive(Debug)]
+pub struct DecisionWriter(Option<(oneshot::Sender<()>, JoinHandle<()>, Arc<Shared>)>);
+
+impl DecisionWriter {
+    pub(super) fn start(shared: Option<Arc<Shared>>, store: Option<Store>) -> Self {
+        let Some(shared) = shared else {
+            return Self(None);
+        };
+        if let Some(store) = &store {
+            // INVARIANT: a second database would be a mistake of the program; the first one stays.
+            let _ = shared.store.set(store.clone());
+        }
+        let (stop, stopped) = oneshot::channel();
+        let task = tokio::spawn(run(Arc::clone(&shared), store, stopped));
+        Self(Some((stop, task, shared)))
+    }
+
+    /// Writes what is left, for as long as that may take.
+    pub async fn finish(self, patience: Duration) {
+        let Some((stop, task, shared)) = self.0 else {
+            return;
+        };
+        // INVARIANT: the task waits for this and ends with nothing else.
+        let _ = stop.send(());
+        let abort = task.abort_handle();
+        if timeout(patience, task).await.is_err() {
+            abort.abort();
+            tracing::error!(
+                waiting = shared.ring.len(),
+                "the database did not take the last decisions in time; they are lost"
+            );
+        }
+    }
+}
+
+async fn run(shared: Arc<Shared>, store: Option<Store>, mut stopped: oneshot::Receiver<()>) {
+    let mut queue = Queue {
+        shared: &shared,
+        in_hand: VecDeque::new(),
+        failing: false,
+    };
+    let mut intervals = 0;
+    loop {
+        let stopping = tokio::select! {
+            () = sleep(INTERVAL) => { intervals += 1; false }
+            () = shared.wake.notified() => false,
+            _ = &mut stopped => true,
+        };
+        if let Some(store) = &store {
+            if stopping {
+                while !queue.write(store).await {
+                    sleep(INTERVAL).await;
+                }
+                return;
+            }
+            queue.write(store).await;
+        } else if stopping {
+            return;
+        }
+        if intervals >= INTERVALS_BETWEEN_CLEANING {
+            intervals = 0;
+            clean(&shared, store.as_ref()).await;
+        }
+    }
+}
+
+/// What is on its way to the database.
+struct Queue<'a> {
+    shared: &'a Shared,
+    /// Taken from the row, and not known to be written.
+    in_hand: VecDeque<NewDecision>,
+    failing: bool,
+}
+
+impl Queue<'_> {
+    /// Writes all that waits; says whether it is all written.
+    async fn write(&mut self, store: &Store) -> bool {
+        loop {
+            if self.in_hand.is_empty() {
+                self.take();
+            }
+            let waiting = self.in_hand.len() + self.shared.ring.len();
+            self.shared.metrics.decisions_waiting(waiting);
+            if self.in_hand.is_empty() {
+                return true;
+            }
+            if !self.write_batch(store).await {
+                return false;
+            }
+        }
+    }
+
+    fn take(&mut self) {
+        for record in self.shared.ring.take(MAX_DECISION_BATCH) {
+            match record.to_stored() {
+                Ok(stored) => self.in_hand.push_back(stored),
+                Err(error) => self.drop_one(&error.to_string()),
+            }
+        }
+    }
+
+    /// Writes a batch; says whether it went through, or that it never will.
+    async fn write_batch(&mut self, store: &Store) -> bool {
+        let mut bytes = 0;
+        let count = self
+            .in_hand
+            .iter()
+            .take_while(|one| {
+                bytes += one.record.len();
+                bytes <= MAX_BATCH_BYTES
+            })
+            .count()
+            .max(1)
+            .min(self.in_hand.len());
+        let records = self.in_hand.make_contiguous();
+        let batch = records.get(..count).unwrap_or_default();
+        match store.record_decisions(batch).await {
+            Ok(_) => {
+                self.in_hand.drain(..count);
+                self.shared.metrics.decisions_written(count as u64);
+                self.shared.overflowing.store(false, Ordering::Relaxed);
+                if std::mem::take(&mut self.failing) {
+                    tracing::info!("decisions are written to the database again");
+                }
+                true
+            }
+            Err(error @ StoreError::Unavailable(_)) => {
+                if !std::mem::replace(&mut self.failing, true) {
+                    tracing::error!(%error, "decisions cannot be written to the database; they wait");
+                }
+                false
+            }
+            Err(_) => self.write_each(store, count).await,
+        }
+    }
+
+    /// Writes the first of them one by one, and drops those that the database refuses.
+    async fn write_each(&mut self, store: &Store, count: usize) -> bool {
+        for _ in 0..count {
+            let Some(one) = self.in_hand.front() else {
+                break;
+            };
+            match store.record_decisions(std::slice::from_ref(one)).await {
+                Ok(_) => self.shared.metrics.decisions_written(1),
+                Err(StoreError::Unavailable(_)) => return false,
+                Err(error) => self.drop_one(&error.to_string()),
+            }
+            self.in_hand.pop_front();
+        }
+        true
+    }
+
+    fn drop_one(&self, error: &str) {
+        tracing::error!(error, "a decision cannot be stored and is dropped");
+        self.shared.metrics.decision_dropped(1);
+    }
+}
+
+async fn clean(shared: &Shared, store: Option<&Store>) {
+    let oldest = shared.oldest();
+    let Some(store) = store else {
+        shared.ring.forget_before(oldest);
+        return;
+    };
+    let oldest = UnixMillis(i64::try_from(oldest).unwrap_or(i64::MAX));
+    match store.prune_decisions(shared.settings.kept, oldest).await {
+        Ok(0) => {}
+        Ok(count) => tracing::debug!(count, "old decisions were deleted"),
+        Err(error) => tracing::warn!(%error, "old decisions could not be deleted"),
+    }
+}
