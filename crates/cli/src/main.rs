@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{Outcome, decide, policy, serve, token};
+use commands::{Outcome, admin, decide, policy, serve, token};
 
 /// Authorization for APIs on AWS: one decision, enforced wherever a request enters.
 #[derive(Parser)]
@@ -31,6 +31,9 @@ enum Command {
     /// Work with a policy directory.
     #[command(subcommand)]
     Policy(policy::Command),
+    /// Say who may administer a decision service.
+    #[command(subcommand)]
+    Admin(admin::Command),
     /// Work with access tokens.
     #[command(subcommand)]
     Token(token::Command),
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Policy(command) => policy::run(&command),
+        Command::Admin(command) => admin::run(&command),
         Command::Token(command) => token::run(&command),
         Command::Decide(arguments) => decide::run(&arguments),
         Command::CompileWorker => portcullis_policies::work()

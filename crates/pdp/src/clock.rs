@@ -8,9 +8,11 @@ pub trait Clock: fmt::Debug + Send + Sync {
     /// Seconds since 1970-01-01T00:00:00Z, as claims count them (RFC 7519 section 2, `NumericDate`).
     fn unix_now(&self) -> u64;
 
-    /// Milliseconds since 1970-01-01T00:00:00Z, for what is told apart by when it happened.
-    fn unix_millis(&self) -> u64 {
-        self.unix_now().saturating_mul(1000)
+    /// Milliseconds since 1970-01-01T00:00:00Z, for what is stored and listed.
+    fn unix_millis(&self) -> i64 {
+        i64::try_from(self.unix_now())
+            .unwrap_or(i64::MAX)
+            .saturating_mul(1000)
     }
 
     /// A moment that never goes back, for measuring and for deadlines.
@@ -22,12 +24,23 @@ pub trait Clock: fmt::Debug + Send + Sync {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that asks the system for the time"
+    )]
     fn unix_now(&self) -> u64 {
-        since_epoch().as_secs()
+        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        since_epoch.unwrap_or(Duration::ZERO).as_secs()
     }
 
-    fn unix_millis(&self) -> u64 {
-        u64::try_from(since_epoch().as_millis()).unwrap_or(u64::MAX)
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that asks the system for the time"
+    )]
+    fn unix_millis(&self) -> i64 {
+        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let millis = since_epoch.unwrap_or(Duration::ZERO).as_millis();
+        i64::try_from(millis).unwrap_or(i64::MAX)
     }
 
     #[expect(
@@ -37,13 +50,4 @@ impl Clock for SystemClock {
     fn monotonic(&self) -> Instant {
         Instant::now()
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place that asks the system for the time"
-)]
-fn since_epoch() -> Duration {
-    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since_epoch.unwrap_or(Duration::ZERO)
 }

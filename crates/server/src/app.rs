@@ -8,6 +8,7 @@ use axum::routing::{get, post};
 use portcullis_pdp::DecisionPoint;
 use portcullis_pdp::clock::Clock;
 
+use crate::admin::Administration;
 use crate::authzen;
 use crate::credentials::GatewayCredentials;
 use crate::decisions::{self, Decisions};
@@ -26,6 +27,8 @@ pub struct AppState {
     pub decision_point: Arc<dyn DecisionPoint>,
     /// Who may ask; `None` lets everyone ask, for a loopback address only.
     pub credentials: Option<Arc<GatewayCredentials>>,
+    /// Who may administer.
+    pub administration: Arc<Administration>,
     /// What the states are sealed with that gateways hand back.
     pub state_key: Arc<StateKey>,
     /// Where clients find this service: an `https` URL, or one of a loopback address, without a slash at

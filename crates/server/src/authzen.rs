@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::app::AppState;
+use crate::credentials::Caller;
 use crate::error::ApiError;
 use crate::revision::MinimumRevision;
 use crate::sideband::{authenticate_bearer, read};
@@ -90,9 +91,12 @@ pub(crate) async fn evaluation(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let asked: Evaluation = open(&state, &headers, body).await?;
+    let (caller, asked): (_, Evaluation) = open(&state, &headers, body).await?;
     let question = asked.question()?;
-    Ok(answer(&headers, &decide(&state, &headers, &question)?))
+    Ok(answer(
+        &headers,
+        &decide(&state, &headers, &caller, &question)?,
+    ))
 }
 
 /// `POST /access/v1/evaluations` (section 7): without items, one evaluation.
@@ -101,10 +105,13 @@ pub(crate) async fn evaluations(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let batch: Batch = open(&state, &headers, body).await?;
+    let (caller, batch): (_, Batch) = open(&state, &headers, body).await?;
     if batch.evaluations.is_empty() {
         let question = batch.defaults.question()?;
-        return Ok(answer(&headers, &decide(&state, &headers, &question)?));
+        return Ok(answer(
+            &headers,
+            &decide(&state, &headers, &caller, &question)?,
+        ));
     }
     if batch.evaluations.len() > MAX_ITEMS {
         let message = format!("evaluations has at most {MAX_ITEMS} items");
@@ -119,7 +126,7 @@ pub(crate) async fn evaluations(
     let semantic = batch.options.evaluations_semantic;
     let mut decisions = Vec::new();
     for question in &questions {
-        let decision = decide(&state, &headers, question)?;
+        let decision = decide(&state, &headers, &caller, question)?;
         let permit = decision.get("decision") == Some(&Value::Bool(true));
         decisions.push(decision);
         let ends = match semantic {
@@ -140,7 +147,7 @@ pub(crate) async fn search_action(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let asked: Evaluation = open(&state, &headers, body).await?;
+    let (_, asked): (_, Evaluation) = open(&state, &headers, body).await?;
     let question = Evaluation {
         action: Some(Action {
             name: Method::get().as_str().to_owned(),
@@ -190,8 +197,8 @@ async fn open<T: for<'de> Deserialize<'de>>(
     state: &AppState,
     headers: &HeaderMap,
     body: Body,
-) -> Result<T, ApiError> {
-    authenticate_bearer(state, headers)?;
+) -> Result<(Caller, T), ApiError> {
+    let caller = authenticate_bearer(state, headers)?;
     let json = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
@@ -212,7 +219,7 @@ async fn open<T: for<'de> Deserialize<'de>>(
         return Err(ApiError::invalid_request("the body is a JSON object"));
     }
     // Read from the text once more: two members of one name are an error then.
-    serde_json::from_slice(&body).map_err(|error| {
+    let asked = serde_json::from_slice(&body).map_err(|error| {
         // The message of the reader may quote values; where it stops says enough.
         let category = if error.is_data() {
             "a member is missing, of another type, or there twice"
@@ -224,7 +231,8 @@ async fn open<T: for<'de> Deserialize<'de>>(
             error.line(),
             error.column()
         ))
-    })
+    })?;
+    Ok((caller, asked))
 }
 
 impl Evaluation {
@@ -287,7 +295,12 @@ fn fields(headers: Option<&Value>) -> Result<portcullis_model::HeaderMap, ApiErr
     Ok(fields)
 }
 
-fn decide(state: &AppState, headers: &HeaderMap, question: &Question) -> Result<Value, ApiError> {
+fn decide(
+    state: &AppState,
+    headers: &HeaderMap,
+    caller: &Caller,
+    question: &Question,
+) -> Result<Value, ApiError> {
     let demanded = MinimumRevision::of(headers)?;
     let id = Uuid::new_v4().to_string();
     let started = state.clock.monotonic();
@@ -301,12 +314,13 @@ fn decide(state: &AppState, headers: &HeaderMap, question: &Question) -> Result<
         status = decision.status(),
         service = decision.trace.service.as_deref(),
         operation = decision.trace.operation.as_deref(),
+        gateway = caller.gateway.as_deref(),
         protocol = "authzen",
         "decided"
     );
     let answer = described(&id, &decision);
     let decisions = &state.decisions;
-    decisions.evaluation(&id, None, question, decision, elapsed);
+    decisions.evaluation(&id, caller.gateway.clone(), question, decision, elapsed);
     Ok(answer)
 }
 

@@ -1,20 +1,34 @@
 //! The credentials of gateways: who may ask for decisions.
 //!
-//! Several are valid at once, so that a gateway can be moved from one to the next. Only their
-//! SHA-256 digests are kept, and they are compared in constant time.
+//! Several are valid at once, so that a gateway can be moved from one to the next. Only their SHA-256
+//! digests are kept and looked up: how long that takes tells nothing about a credential.
 
+use std::collections::HashSet;
 use std::fmt;
+use std::sync::Arc;
 
-use aws_lc_rs::constant_time::verify_slices_are_equal;
-use aws_lc_rs::digest::{Digest, SHA256, digest};
+use portcullis_store::UnixMillis;
+
+use crate::secret::sha256;
+use crate::stored_credentials::StoredCredentials;
 
 /// Most credentials that are valid at once.
 const MAX_CREDENTIALS: usize = 1000;
 /// Longest credential, in bytes. A credential of PingOne is a signed JWT of one to two kilobytes.
 const MAX_CREDENTIAL_BYTES: usize = 8 * 1024;
 
-/// A set of gateway credentials.
-pub struct GatewayCredentials(Vec<Digest>);
+/// A set of gateway credentials: those that the service was started with, and those of its database.
+pub struct GatewayCredentials {
+    given: HashSet<[u8; 32]>,
+    stored: Option<Arc<StoredCredentials>>,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Caller {
+    /// The name of the gateway, where its credential is one of the database.
+    pub(crate) gateway: Option<Arc<str>>,
+}
 
 impl GatewayCredentials {
     /// Reads credentials that are separated by commas or line breaks; white space around them and
@@ -27,7 +41,7 @@ impl GatewayCredentials {
             .flat_map(|line| line.split(','))
             .map(str::trim)
             .filter(|one| !one.is_empty());
-        let mut digests = Vec::new();
+        let mut given = HashSet::new();
         for (index, credential) in each.enumerate() {
             // A header value with other characters could never be sent (RFC 9110 section 5.5).
             if credential.len() > MAX_CREDENTIAL_BYTES
@@ -37,31 +51,43 @@ impl GatewayCredentials {
                     position: index + 1,
                 });
             }
-            digests.push(digest(&SHA256, credential.as_bytes()));
+            given.insert(sha256(credential.as_bytes()).to_bytes());
         }
-        match digests.len() {
+        match given.len() {
             0 => Err(InvalidCredentials::None),
-            1..=MAX_CREDENTIALS => Ok(Self(digests)),
+            1..=MAX_CREDENTIALS => Ok(Self {
+                given,
+                stored: None,
+            }),
             _ => Err(InvalidCredentials::TooMany),
         }
     }
 
-    /// Whether a credential that came with a call is one of these. The time it takes does not
-    /// depend on how much of it is right.
+    /// Those of a database alone, or with `given` beside them.
     #[must_use]
-    pub fn accept(&self, presented: &[u8]) -> bool {
-        let presented = digest(&SHA256, presented);
-        let equal =
-            |known: &Digest| verify_slices_are_equal(known.as_ref(), presented.as_ref()).is_ok();
-        self.0
-            .iter()
-            .fold(false, |found, known| found | equal(known))
+    pub fn stored(given: Option<Self>, stored: Arc<StoredCredentials>) -> Self {
+        Self {
+            given: given.map(|list| list.given).unwrap_or_default(),
+            stored: Some(stored),
+        }
+    }
+
+    /// Who asks with a credential at that time; `None` where it is none of these.
+    pub(crate) fn accept(&self, presented: &[u8], now: UnixMillis) -> Option<Caller> {
+        let digest = sha256(presented).to_bytes();
+        if self.given.contains(&digest) {
+            return Some(Caller::default());
+        }
+        let gateway = self.stored.as_ref()?.accept(&digest, now)?;
+        Some(Caller {
+            gateway: Some(gateway),
+        })
     }
 }
 
 impl fmt::Debug for GatewayCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "GatewayCredentials([{}])", self.0.len())
+        write!(f, "GatewayCredentials([{}])", self.given.len())
     }
 }
 
@@ -96,7 +122,8 @@ mod tests {
             GatewayCredentials::parse("# old and new\n first-credential,second\n\nthird\n")
                 .unwrap();
         for good in ["first-credential", "second", "third"] {
-            assert!(credentials.accept(good.as_bytes()), "{good}");
+            let caller = credentials.accept(good.as_bytes(), UnixMillis(0));
+            assert_eq!(caller, Some(Caller::default()), "{good}");
         }
         for wrong in [
             "",
@@ -106,7 +133,8 @@ mod tests {
             "# old and new",
             "second,third",
         ] {
-            assert!(!credentials.accept(wrong.as_bytes()), "{wrong}");
+            let caller = credentials.accept(wrong.as_bytes(), UnixMillis(0));
+            assert_eq!(caller, None, "{wrong}");
         }
         assert_eq!(format!("{credentials:?}"), "GatewayCredentials([3])");
     }

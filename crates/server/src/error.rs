@@ -4,6 +4,7 @@
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use portcullis_sideband::SidebandError;
+use portcullis_store::{AdminRole, StoreError};
 use uuid::Uuid;
 
 /// An error of a call.
@@ -36,6 +37,25 @@ impl ApiError {
             "ACCESS_FAILED",
             "The Gateway Token is invalid",
         )
+    }
+
+    /// 401 for administrators.
+    pub(crate) fn invalid_admin_token() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "ACCESS_FAILED",
+            "An administrator token is needed; make one with `portcullis admin token create`",
+        )
+    }
+
+    /// 403: the token is good, and its role is not enough.
+    pub(crate) fn role_too_low(role: AdminRole, needed: AdminRole) -> Self {
+        let message = format!(
+            "This needs the role {}, and the administrator token has the role {}",
+            needed.as_str(),
+            role.as_str()
+        );
+        Self::new(StatusCode::FORBIDDEN, "ACCESS_FAILED", message)
     }
 
     /// The same with `WWW-Authenticate`.
@@ -154,6 +174,29 @@ impl ApiError {
             "METHOD_NOT_ALLOWED",
             format!("{shown} is not allowed here"),
         )
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        let (status, code) = match error {
+            StoreError::Conflict { .. } => (StatusCode::PRECONDITION_FAILED, "CONFLICT"),
+            StoreError::NotFound { .. } => (StatusCode::NOT_FOUND, "NOT_FOUND"),
+            StoreError::AlreadyExists { .. } => (StatusCode::BAD_REQUEST, "UNIQUENESS_VIOLATION"),
+            StoreError::TooMany { .. } => (StatusCode::BAD_REQUEST, "LIMIT_EXCEEDED"),
+            StoreError::TooLarge { .. } | StoreError::Invalid(_) | StoreError::Refused(_) => {
+                (StatusCode::BAD_REQUEST, "INVALID_DATA")
+            }
+            // What the database says is for those who run it.
+            other => {
+                tracing::error!(error = %other, "the database failed");
+                return Self {
+                    message: "The database is not available; decisions go on. Try again".to_owned(),
+                    ..Self::unavailable()
+                };
+            }
+        };
+        Self::new(status, code, error.to_string())
     }
 }
 

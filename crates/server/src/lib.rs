@@ -18,19 +18,22 @@ mod operations;
 mod pressure;
 mod reload;
 mod revision;
+mod secret;
 mod sideband;
 mod state;
 mod stopping;
+mod stored_credentials;
 mod tls;
 mod traces;
 
+pub use admin::{Administration, MIN_ADMIN_TOKEN_BYTES};
 pub use app::{AppState, MAX_BODY_BYTES, router};
 pub use counted::{CountedDecisions, CountedFetch};
 pub use credentials::{GatewayCredentials, InvalidCredentials};
 pub use decisions::{
-    DEFAULT_DECISIONS_KEPT, DEFAULT_DECISIONS_RETENTION_HOURS, DecisionPlace, DecisionSettings,
-    DecisionWriter, Decisions, InvalidRecordedHeader, LARGEST_DECISIONS_KEPT,
-    LONGEST_DECISIONS_RETENTION_HOURS, RecordedHeaders,
+    DEFAULT_DECISIONS_KEPT, DEFAULT_DECISIONS_RETENTION_HOURS, DecisionSettings, DecisionWriter,
+    Decisions, InvalidRecordedHeader, LARGEST_DECISIONS_KEPT, LONGEST_DECISIONS_RETENTION_HOURS,
+    RecordedHeaders,
 };
 pub use deployments::Deployments;
 pub use health::Readiness;
@@ -39,7 +42,9 @@ pub use metrics::{Loaded, Metrics, metrics_router};
 pub use operations::Operations;
 pub use pressure::{DEFAULT_MAX_REQUESTS, LARGEST_MAX_REQUESTS};
 pub use reload::{RELOAD_INTERVAL, watch};
+pub use secret::{Secret, SecretKind};
 pub use state::{MIN_STATE_KEY_BYTES, StateKey};
 pub use stopping::{DEFAULT_DRAIN_DELAY, StopSignal, Stopper, Stopping};
+pub use stored_credentials::StoredCredentials;
 pub use tls::{InvalidTls, TLS_RELOAD_INTERVAL, TlsIdentity};
 pub use traces::{InvalidTraces, TraceSettings, Traces};

@@ -18,10 +18,12 @@ use portcullis_model::{
 use portcullis_sideband::{
     SidebandReply, SidebandRequest, SidebandResponse, SidebandResponseReply,
 };
+use portcullis_store::UnixMillis;
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::app::{AppState, MAX_BODY_BYTES};
+use crate::credentials::Caller;
 use crate::error::ApiError;
 use crate::revision::MinimumRevision;
 
@@ -36,7 +38,7 @@ pub(crate) async fn request(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    authenticate(&state, &headers)?;
+    let caller = authenticate(&state, &headers)?;
     let demanded = MinimumRevision::of(&headers)?;
     let started = state.clock.monotonic();
     let body = read(body).await?;
@@ -51,6 +53,7 @@ pub(crate) async fn request(
     let elapsed = state.clock.monotonic().saturating_duration_since(started);
     log(
         &id,
+        &caller,
         &decision,
         request.method.as_str(),
         request.url.path(),
@@ -61,7 +64,7 @@ pub(crate) async fn request(
     let sealed = follow_up.and_then(|known| state.state_key.seal(&request, known, now));
     let reply = SidebandReply::from_decision(&sent, &decision, sealed);
     let decisions = &state.decisions;
-    decisions.request(&id, None, &request, decision, elapsed);
+    decisions.request(&id, caller.gateway, &request, decision, elapsed);
     answer(id, &reply)
 }
 
@@ -73,7 +76,7 @@ pub(crate) async fn response(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    authenticate(&state, &headers)?;
+    let caller = authenticate(&state, &headers)?;
     let started = state.clock.monotonic();
     let body = read(body).await?;
     let refuse = |error: String| ApiError::invalid_request(error);
@@ -108,10 +111,10 @@ pub(crate) async fn response(
         .decision_point
         .decide_response(&request, known.as_ref(), &answered);
     let elapsed = state.clock.monotonic().saturating_duration_since(started);
-    log_response(&id, &decision, elapsed);
+    log_response(&id, &caller, &decision, elapsed);
     let reply = SidebandResponseReply::from_decision(&sent, &decision);
     let decisions = &state.decisions;
-    decisions.response(&id, None, &request, decision, elapsed);
+    decisions.response(&id, caller.gateway, &request, decision, elapsed);
     answer(id, &reply)
 }
 
@@ -151,37 +154,44 @@ fn answer(id: String, reply: &impl Serialize) -> Result<Response, ApiError> {
 /// PingAuthorize names each answer in this header.
 const CORRELATION_ID: header::HeaderName = header::HeaderName::from_static("correlation-id");
 
-fn authenticate(state: &AppState, headers: &HeaderMap) -> Result<(), ApiError> {
-    let Some(credentials) = &state.credentials else {
-        return Ok(());
-    };
+fn authenticate(state: &AppState, headers: &HeaderMap) -> Result<Caller, ApiError> {
     let mut presented = CREDENTIAL_HEADERS
         .iter()
         .flat_map(|name| headers.get_all(*name));
     match (presented.next(), presented.next()) {
-        (Some(one), None) if credentials.accept(one.as_bytes()) => Ok(()),
+        _ if state.credentials.is_none() => Ok(Caller::default()),
+        (Some(one), None) => accept(state, one.as_bytes()),
         _ => Err(ApiError::invalid_credential()),
     }
 }
 
 /// The same for clients that send the credential as a bearer token (RFC 6750 section 2.1).
-pub(crate) fn authenticate_bearer(state: &AppState, headers: &HeaderMap) -> Result<(), ApiError> {
-    let Some(credentials) = &state.credentials else {
-        return Ok(());
-    };
+pub(crate) fn authenticate_bearer(
+    state: &AppState,
+    headers: &HeaderMap,
+) -> Result<Caller, ApiError> {
     let mut presented = headers.get_all(header::AUTHORIZATION).iter();
-    match (presented.next(), presented.next()) {
-        (None, None) => authenticate(state, headers).map_err(ApiError::challenged),
+    let caller = match (presented.next(), presented.next()) {
+        (None, None) => authenticate(state, headers),
+        _ if state.credentials.is_none() => Ok(Caller::default()),
         (Some(one), None) => match one.as_bytes().split_at_checked(7) {
-            Some((scheme, token))
-                if scheme.eq_ignore_ascii_case(b"Bearer ") && credentials.accept(token) =>
-            {
-                Ok(())
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"Bearer ") => {
+                accept(state, token)
             }
-            _ => Err(ApiError::invalid_credential().challenged()),
+            _ => Err(ApiError::invalid_credential()),
         },
-        _ => Err(ApiError::invalid_credential().challenged()),
-    }
+        _ => Err(ApiError::invalid_credential()),
+    };
+    caller.map_err(ApiError::challenged)
+}
+
+fn accept(state: &AppState, presented: &[u8]) -> Result<Caller, ApiError> {
+    let now = UnixMillis(state.clock.unix_millis());
+    let caller = match &state.credentials {
+        Some(credentials) => credentials.accept(presented, now),
+        None => Some(Caller::default()),
+    };
+    caller.ok_or_else(ApiError::invalid_credential)
 }
 
 pub(crate) async fn read(body: Body) -> Result<Vec<u8>, ApiError> {
@@ -198,7 +208,14 @@ pub(crate) async fn read(body: Body) -> Result<Vec<u8>, ApiError> {
 }
 
 /// One line a decision. The query stays out: it may hold what nobody should read in a log.
-fn log(id: &str, decision: &Decision, method: &str, path: &str, elapsed: Duration) {
+fn log(
+    id: &str,
+    caller: &Caller,
+    decision: &Decision,
+    method: &str,
+    path: &str,
+    elapsed: Duration,
+) {
     let path: String = path.chars().take(512).collect();
     tracing::info!(
         decision_id = id,
@@ -207,6 +224,7 @@ fn log(id: &str, decision: &Decision, method: &str, path: &str, elapsed: Duratio
         status = decision.status(),
         service = decision.trace.service.as_deref(),
         operation = decision.trace.operation.as_deref(),
+        gateway = caller.gateway.as_deref(),
         method,
         path,
         elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
@@ -215,7 +233,7 @@ fn log(id: &str, decision: &Decision, method: &str, path: &str, elapsed: Duratio
 }
 
 /// One line a decision on a response.
-fn log_response(id: &str, decision: &ResponseDecision, elapsed: Duration) {
+fn log_response(id: &str, caller: &Caller, decision: &ResponseDecision, elapsed: Duration) {
     let (outcome, status) = match &decision.outcome {
         ResponseOutcome::Permit(_) => ("permit", None),
         ResponseOutcome::Deny(deny) => ("deny", Some(deny.status)),
@@ -228,6 +246,7 @@ fn log_response(id: &str, decision: &ResponseDecision, elapsed: Duration) {
         status,
         service = decision.trace.service.as_deref(),
         operation = decision.trace.operation.as_deref(),
+        gateway = caller.gateway.as_deref(),
         elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
         "decided"
     );

@@ -25,6 +25,8 @@ macro_rules! select {
 
 const BY_DIGEST: &str = select!("sha256 = $1");
 const PAGE: &str = select!("position > $1 ORDER BY position LIMIT $2");
+const LIVE: &str = "SELECT COUNT(*) FROM admin_tokens \
+                    WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $1)";
 const REVOKE: &str = "UPDATE admin_tokens SET revoked_at = COALESCE(revoked_at, $2) WHERE id = $1";
 
 /// What an administrator may do.
@@ -121,10 +123,7 @@ impl Store {
         self.within(async {
             let mut transaction = self.begin().await?;
             let position = next(&mut transaction, Counter::AdminToken).await?;
-            let live: i64 = sqlx::query_scalar(
-                "SELECT COUNT(*) FROM admin_tokens \
-                 WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $1)",
-            )
+            let live: i64 = sqlx::query_scalar(LIVE)
             .bind(now.0)
             .fetch_one(&mut *transaction)
             .await?;
@@ -180,6 +179,18 @@ impl Store {
         .await
     }
 
+    /// Whether any token is good at `now`.
+    pub async fn has_admin_token(&self, now: UnixMillis) -> Result<bool, StoreError> {
+        self.within(async {
+            let live: i64 = sqlx::query_scalar(LIVE)
+                .bind(now.0)
+                .fetch_one(self.pool())
+                .await?;
+            Ok(live > 0)
+        })
+        .await
+    }
+
     /// The token of that digest, also where it is no longer good: ask its [`standing`](AdminToken::standing).
     pub async fn find_admin_token(
         &self,
@@ -198,7 +209,8 @@ impl Store {
     /// Takes a token back. Where that was done before, the first time stays.
     /// Fails with [`StoreError::NotFound`].
     pub async fn revoke_admin_token(&self, id: &Id, now: UnixMillis) -> Result<(), StoreError> {
-        secret::revoke(self, REVOKE, "token of an administrator", id, now).await
+        let what = "token of an administrator";
+        secret::revoke(self, REVOKE, what, Counter::AdminToken, id, now).await
     }
 
     /// Stores when tokens were used, as [`Store::touch_credentials`] does.

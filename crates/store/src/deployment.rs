@@ -91,6 +91,9 @@ pub struct NewDeployment {
     pub created_by: Name,
     /// When it is made.
     pub created_at: UnixMillis,
+    /// The current deployment that the sources were made from, 0 where there was none: another one in between
+    /// is a conflict. `None` takes the place of whatever is current.
+    pub after: Option<i64>,
 }
 
 /// A return to an earlier deployment.
@@ -110,7 +113,7 @@ impl Store {
     /// Stores a deployment under the next number, which makes it the current one. Deployments that are made at the
     /// same time wait for one another.
     ///
-    /// Fails with [`StoreError::TooLarge`], `TooMany`, `Invalid` (a path) and `Refused` (a path twice, NUL in the
+    /// Fails with [`StoreError::Conflict`] where another deployment came first, and with [`StoreError::TooLarge`], `TooMany`, `Invalid` (a path) and `Refused` (a path twice, NUL in the
     /// note).
     pub async fn deploy(&self, new: NewDeployment) -> Result<Deployment, StoreError> {
         check_note(&new.note)?;
@@ -118,6 +121,11 @@ impl Store {
         self.within(async {
             let mut transaction = self.begin().await?;
             let number = next(&mut transaction, Counter::Deployment).await?;
+            // They are numbered without gaps, so the one before is the current one.
+            let current = number - 1;
+            if new.after.is_some_and(|after| after != current) {
+                return Err(StoreError::Conflict { current });
+            }
             sqlx::query(
                 "INSERT INTO deployments (number, sha256, sources, note, created_by, created_at) \
                  VALUES ($1, $2, $3, $4, $5, $6)",

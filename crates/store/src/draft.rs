@@ -46,21 +46,15 @@ pub enum DraftKind {
     /// An authorization server that somebody else runs.
     #[serde(rename = "external-oauth-server")]
     ExternalOAuthServer,
-    /// A group of principals.
-    Group,
-    /// A scope.
-    Scope,
 }
 
 impl DraftKind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 4] = [
         Self::ApiService,
         Self::Operation,
         Self::Policy,
         Self::ExternalOAuthServer,
-        Self::Group,
-        Self::Scope,
     ];
 
     /// The name in the database and in JSON, which never changes.
@@ -71,8 +65,6 @@ impl DraftKind {
             Self::Operation => "operation",
             Self::Policy => "policy",
             Self::ExternalOAuthServer => "external-oauth-server",
-            Self::Group => "group",
-            Self::Scope => "scope",
         }
     }
 

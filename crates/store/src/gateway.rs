@@ -269,6 +269,19 @@ impl Store {
         .await
     }
 
+    /// A number that changes whenever a gateway or a credential is made, deleted or taken back: whether
+    /// [`Store::credentials`] needs reading again.
+    pub async fn credentials_version(&self) -> Result<i64, StoreError> {
+        self.within(async {
+            let value = sqlx::query_scalar("SELECT value FROM counters WHERE name = $1")
+                .bind(Counter::Gateway.name())
+                .fetch_one(self.pool())
+                .await?;
+            Ok(value)
+        })
+        .await
+    }
+
     /// The credential of that digest, also where it is no longer good: ask its
     /// [`standing`](GatewayCredential::standing).
     pub async fn find_credential(
@@ -288,7 +301,7 @@ impl Store {
     /// Takes a credential back. Where that was done before, the first time stays.
     /// Fails with [`StoreError::NotFound`].
     pub async fn revoke_credential(&self, id: &Id, now: UnixMillis) -> Result<(), StoreError> {
-        secret::revoke(self, REVOKE, "credential", id, now).await
+        secret::revoke(self, REVOKE, "credential", Counter::Gateway, id, now).await
     }
 
     /// Stores when credentials were used, at most [`crate::MAX_USES`] at once. Only forward: an earlier time

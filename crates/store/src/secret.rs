@@ -94,12 +94,14 @@ pub(crate) async fn revoke(
     store: &Store,
     statement: &'static str,
     what: &'static str,
+    counter: Counter,
     id: &Id,
     now: UnixMillis,
 ) -> Result<(), StoreError> {
     store
         .within(async {
             let mut transaction = store.begin().await?;
+            next(&mut transaction, counter).await?;
             let updated = sqlx::query(statement)
                 .bind(id.as_str())
                 .bind(now.0)

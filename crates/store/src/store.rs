@@ -169,7 +169,7 @@ pub(crate) enum Counter {
 }
 
 impl Counter {
-    const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Draft => "draft",
             Self::Deployment => "deployment",

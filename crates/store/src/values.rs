@@ -98,6 +98,39 @@ text!(Sha256, InvalidValue::Sha256, |text| {
             .all(|octet| matches!(octet, b'0'..=b'9' | b'a'..=b'f'))
 });
 
+impl Sha256 {
+    /// The digest itself.
+    #[must_use]
+    pub fn to_bytes(&self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        let digit = |octet: u8| match octet {
+            b'0'..=b'9' => octet - b'0',
+            _ => octet.wrapping_sub(b'a').wrapping_add(10),
+        };
+        for (byte, pair) in bytes.iter_mut().zip(self.0.as_bytes().chunks_exact(2)) {
+            *byte = pair
+                .iter()
+                .fold(0, |byte, octet| (byte << 4) | digit(*octet));
+        }
+        bytes
+    }
+}
+
+impl From<[u8; 32]> for Sha256 {
+    fn from(bytes: [u8; 32]) -> Self {
+        let mut text = String::with_capacity(64);
+        for byte in bytes {
+            text.extend(
+                [byte >> 4, byte & 15]
+                    .map(|half| char::from_digit(half.into(), 16))
+                    .into_iter()
+                    .flatten(),
+            );
+        }
+        Self(text)
+    }
+}
+
 impl fmt::Display for Id {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)

@@ -1,5 +1,7 @@
 //! The subcommands, a module each, and what they share.
 
+pub(crate) mod admin;
+pub(crate) mod database;
 pub(crate) mod decide;
 pub(crate) mod policy;
 pub(crate) mod serve;

@@ -1,5 +1,7 @@
 //! `portcullis serve`: run the decision service.
 
+mod database;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,7 +23,6 @@ use portcullis_server::{
     Metrics, Operations, Readiness, Serving, StateKey, StopSignal, Stopper, TLS_RELOAD_INTERVAL,
     TlsIdentity, TraceSettings, Traces, metrics_router, router, serve, watch,
 };
-use portcullis_store::{Options as StoreOptions, Store};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
@@ -32,6 +33,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
+use self::database::{Database, administration, all_credentials};
 use super::{Outcome, directory};
 
 /// Most connections at once to the address for metrics alone.
@@ -111,6 +113,15 @@ pub(crate) struct Arguments {
     /// `true` turns traces off, whatever the other variables say.
     #[arg(long, env = "OTEL_SDK_DISABLED", hide = true, default_value = "")]
     otel_sdk_disabled: String,
+    /// An administrator token that is good beside those of the database.
+    #[arg(
+        long,
+        env = "PORTCULLIS_ADMIN_TOKEN",
+        hide_env_values = true,
+        value_name = "TOKEN",
+        hide = true
+    )]
+    admin_token: Option<String>,
     /// The URL that clients find this service under, for the metadata of `AuthZEN`.
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
@@ -145,9 +156,15 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     start_log(arguments.log_level.parse()?);
-    let credentials = credentials(arguments)?;
-
+    let given = credentials(arguments)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let database = match &arguments.database_url {
+        Some(url) => Some(runtime.block_on(Database::open(url, &*clock))?),
+        None => None,
+    };
     let metrics = Metrics::new(Arc::clone(&clock));
     let tls = tls(arguments, &metrics)?;
     let loaded = load(arguments, &clock, &metrics)?;
@@ -163,11 +180,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
         state_key: Arc::new(state_key(arguments)?),
         public_url: public_url(arguments)?,
         readiness: readiness.clone(),
-        clock,
+        clock: Arc::clone(&clock),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
     let traces = traces(arguments, loaded.http.clone(), runtime.handle())?;
     let stopper = Stopper::new(readiness.clone(), drain_delay(arguments));
     let stopping = stopper.stopping();
@@ -207,9 +221,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
         if let Some(listener) = for_metrics {
             serve_metrics(listener, &metrics, &serving)?;
         }
-        if let Some(url) = &arguments.database_url {
+        if let Some(database) = &database {
+            let (store, credentials) = (database.store.clone(), Arc::clone(&database.credentials));
+            tokio::spawn(async move { credentials.follow(&store, &*clock).await });
             let deployments = Deployments {
-                store: Store::open(url, &StoreOptions::default()).await?,
+                store: database.store.clone(),
                 point: loaded.point,
                 worker,
                 languages: portcullis_policies::languages(),
@@ -227,6 +243,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
         }
         let stopping = serving.stopping.clone();
         serve(listener, routes, serving).await;
+        if let Some(database) = database {
+            database.close().await;
+        }
         if let Some(traces) = traces {
             tokio::select! {
                 () = traces.finish() => {}
@@ -340,7 +359,7 @@ fn drain_delay(arguments: &Arguments) -> Duration {
     }
 }
 
-/// The gateway credentials that are accepted; `None` where the user insists on none.
+/// The gateway credentials that are given; `None` where the user insists on none, or has them in the database.
 fn credentials(arguments: &Arguments) -> Result<Option<GatewayCredentials>> {
     let from_file = match &arguments.credentials {
         Some(path) => {
@@ -361,18 +380,23 @@ fn credentials(arguments: &Arguments) -> Result<Option<GatewayCredentials>> {
             )
         }
         Some(list) => Ok(Some(GatewayCredentials::parse(&list)?)),
-        None if !arguments.insecure_no_credentials => bail!(
+        None if arguments.insecure_no_credentials => loopback_only(arguments).map(|()| None),
+        None if arguments.database_url.is_some() => Ok(None),
+        None => bail!(
             "no gateway credentials: set PORTCULLIS_GATEWAY_CREDENTIALS, name a file with --credentials, \
              or give --insecure-no-credentials on a loopback address"
         ),
-        None if !arguments.listen.ip().is_loopback() => {
-            bail!(
-                "--insecure-no-credentials is for a loopback address only, and {} is none",
-                arguments.listen
-            )
-        }
-        None => Ok(None),
     }
+}
+
+fn loopback_only(arguments: &Arguments) -> Result<()> {
+    if !arguments.listen.ip().is_loopback() {
+        bail!(
+            "--insecure-no-credentials is for a loopback address only, and {} is none",
+            arguments.listen
+        )
+    }
+    Ok(())
 }
 
 /// A variable that the policy names as the place of a secret.

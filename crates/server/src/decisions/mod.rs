@@ -16,8 +16,8 @@ mod stream;
 mod writer;
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -62,26 +62,16 @@ pub struct DecisionSettings {
     pub inputs: Option<RecordedHeaders>,
 }
 
-/// Where decisions are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DecisionPlace {
-    /// In this process, until it ends.
-    Memory,
-    /// In a database that all replicas share.
-    Database,
-}
-
 /// The recent decisions. Clones share them.
 #[derive(Clone)]
 pub struct Decisions(Option<Arc<Shared>>);
 
 struct Shared {
     settings: DecisionSettings,
-    place: DecisionPlace,
+    /// The database that all replicas share; without one, decisions are kept in this process until it ends.
+    store: Option<Store>,
     /// The decisions themselves, or those on their way to the database.
     ring: Ring,
-    /// Set once the database is open.
-    store: OnceLock<Store>,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
     stopping: Stopping,
@@ -99,11 +89,12 @@ impl Decisions {
         Self(None)
     }
 
-    /// Keeps decisions as the settings say. [`Self::start`] is to be called, too.
+    /// Keeps decisions as the settings say, in that database or in this process. [`Self::start`] is to be called,
+    /// too.
     #[must_use]
     pub fn new(
         settings: DecisionSettings,
-        place: DecisionPlace,
+        store: Option<Store>,
         clock: Arc<dyn Clock>,
         metrics: Metrics,
         stopping: Stopping,
@@ -111,15 +102,14 @@ impl Decisions {
         if settings.kept == 0 {
             return Self::off();
         }
-        let bound = match place {
-            DecisionPlace::Memory => usize::try_from(settings.kept).unwrap_or(usize::MAX),
-            DecisionPlace::Database => MAX_WAITING,
+        let bound = match store {
+            None => usize::try_from(settings.kept).unwrap_or(usize::MAX),
+            Some(_) => MAX_WAITING,
         };
         Self(Some(Arc::new(Shared {
             settings,
-            place,
+            store,
             ring: Ring::new(bound),
-            store: OnceLock::new(),
             clock,
             metrics,
             stopping,
@@ -129,10 +119,10 @@ impl Decisions {
         })))
     }
 
-    /// Begins to write into that database, and to delete what is too old, in the background. Needs a tokio runtime.
+    /// Begins to write into the database, and to delete what is too old, in the background. Needs a tokio runtime.
     #[must_use]
-    pub fn start(&self, store: Option<Store>) -> DecisionWriter {
-        DecisionWriter::start(self.0.clone(), store)
+    pub fn start(&self) -> DecisionWriter {
+        DecisionWriter::start(self.0.clone())
     }
 
     /// Records a decision on a request.
@@ -227,7 +217,7 @@ impl Decisions {
 impl Shared {
     fn record(&self, record: DecisionRecord) {
         let pushed = self.ring.push(Arc::new(record));
-        if self.place == DecisionPlace::Database {
+        if self.store.is_some() {
             if pushed.dropped.is_some() {
                 self.metrics.decision_dropped(1);
                 if !self.overflowing.swap(true, Ordering::Relaxed) {
@@ -243,8 +233,8 @@ impl Shared {
     }
 
     /// The time before which nothing is kept, in milliseconds since 1970.
-    fn oldest(&self) -> u64 {
-        let retention = u64::try_from(self.settings.retention.as_millis()).unwrap_or(u64::MAX);
+    fn oldest(&self) -> i64 {
+        let retention = i64::try_from(self.settings.retention.as_millis()).unwrap_or(i64::MAX);
         self.clock.unix_millis().saturating_sub(retention)
     }
 }

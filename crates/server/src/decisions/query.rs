@@ -1,5 +1,7 @@
 //! The query parameters of decisions: which ones are wanted, how many, and from where on.
 
+use std::borrow::Cow;
+
 use axum::http::Uri;
 use chrono::DateTime;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -152,7 +154,7 @@ fn decoded(text: &str) -> Result<String, ApiError> {
     let text = text.replace('+', " ");
     let decoded = percent_decode_str(&text).decode_utf8();
     decoded
-        .map(|text| text.into_owned())
+        .map(Cow::into_owned)
         .map_err(|_| ApiError::invalid_request("the query is no UTF-8"))
 }
 

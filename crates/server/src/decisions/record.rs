@@ -20,7 +20,7 @@ const MAX_PATH_BYTES: usize = 512;
 pub(super) struct DecisionRecord {
     pub(super) id: String,
     /// Milliseconds since 1970.
-    pub(super) time: u64,
+    pub(super) time: i64,
     pub(super) phase: Phase,
     pub(super) protocol: Protocol,
     pub(super) gateway: Option<Arc<str>>,
@@ -125,7 +125,7 @@ impl DecisionRecord {
     }
 
     pub(super) fn decided_at(&self) -> UnixMillis {
-        UnixMillis(i64::try_from(self.time).unwrap_or(i64::MAX))
+        UnixMillis(self.time)
     }
 
     /// The same for a database.
@@ -146,10 +146,8 @@ pub(super) fn bounded_path(path: &str) -> String {
 }
 
 /// A time as RFC 3339 writes it, to the millisecond.
-pub(super) fn rfc3339(millis: u64) -> String {
-    let time = i64::try_from(millis)
-        .ok()
-        .and_then(DateTime::from_timestamp_millis);
+fn rfc3339(millis: i64) -> String {
+    let time = DateTime::from_timestamp_millis(millis);
     time.unwrap_or_default()
         .to_rfc3339_opts(SecondsFormat::Millis, true)
 }

@@ -93,7 +93,7 @@ impl Ring {
     }
 
     /// Drops what was made before that time (milliseconds since 1970), a page at a time.
-    pub(super) fn forget_before(&self, time: u64) {
+    pub(super) fn forget_before(&self, time: i64) {
         loop {
             let mut row = self.row();
             let mut gone = Vec::new();

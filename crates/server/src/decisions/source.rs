@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use portcullis_store::{DecisionFilter, Id, Store, StoreError, UnixMillis};
+use portcullis_store::{DecisionFilter, Id, StoreError, UnixMillis};
 
 use super::query::wrong;
 use super::record::DecisionRecord;
-use super::{DecisionPlace, Decisions, Shared};
+use super::{Decisions, Shared};
 use crate::error::ApiError;
 
 /// Some decisions, the newest first.
@@ -49,16 +49,6 @@ impl Decisions {
 }
 
 impl Shared {
-    fn store(&self) -> Result<Option<&Store>, ApiError> {
-        match self.place {
-            DecisionPlace::Memory => Ok(None),
-            DecisionPlace::Database => {
-                let store = self.store.get();
-                store.map(Some).ok_or_else(ApiError::storage_unavailable)
-            }
-        }
-    }
-
     /// A page of what is wanted, from that cursor on.
     pub(super) async fn page(
         &self,
@@ -68,7 +58,7 @@ impl Shared {
     ) -> Result<Page, ApiError> {
         let filter = self.within_retention(filter);
         let bad_cursor = || wrong("cursor", "the one of _links.next");
-        let Some(store) = self.store()? else {
+        let Some(store) = &self.store else {
             let from = match cursor {
                 None => u64::MAX,
                 Some(text) => text.parse().map_err(|_| bad_cursor())?,
@@ -129,7 +119,7 @@ impl Shared {
     /// The decision of that id.
     pub(super) async fn one(&self, id: &str) -> Result<Option<String>, ApiError> {
         let oldest = self.oldest();
-        let Some(store) = self.store()? else {
+        let Some(store) = &self.store else {
             let found = self
                 .find(id)
                 .await
@@ -140,7 +130,6 @@ impl Shared {
             return Ok(None);
         };
         let found = store.decision(&id).await.map_err(|error| away(&error))?;
-        let oldest = i64::try_from(oldest).unwrap_or(i64::MAX);
         Ok(found
             .map(|one| one.decision)
             .filter(|one| one.decided_at.0 >= oldest)
@@ -161,7 +150,7 @@ impl Shared {
 
     /// Where a stream begins: at the end.
     pub(super) async fn end(&self) -> Result<Place, ApiError> {
-        match self.store()? {
+        match &self.store {
             None => Ok(Place::Memory(self.ring.next())),
             Some(store) => {
                 let last = store.last_decision_position().await;
@@ -172,7 +161,7 @@ impl Shared {
 
     /// Where a stream goes on that ended with the decision of that id; `None` where it is gone.
     pub(super) async fn place_after(&self, id: &str) -> Result<Option<Place>, ApiError> {
-        let Some(store) = self.store()? else {
+        let Some(store) = &self.store else {
             let found = self.find(id).await;
             return Ok(found.map(|(number, _)| Place::Memory(number.saturating_add(1))));
         };
@@ -189,7 +178,7 @@ impl Shared {
         filter: &DecisionFilter,
         place: Place,
     ) -> Result<Following, ApiError> {
-        match (place, self.store()?) {
+        match (place, &self.store) {
             (Place::Database(position), Some(store)) => {
                 let found = store.decisions_after(position, FOLLOWING).await;
                 let found = found.map_err(|error| away(&error))?;
@@ -242,7 +231,7 @@ impl Shared {
     }
 
     fn within_retention(&self, filter: &DecisionFilter) -> DecisionFilter {
-        let oldest = UnixMillis(i64::try_from(self.oldest()).unwrap_or(i64::MAX));
+        let oldest = UnixMillis(self.oldest());
         DecisionFilter {
             since: filter.since.max(oldest),
             ..filter.clone()

@@ -13,7 +13,6 @@ use axum::response::{IntoResponse, Response};
 use portcullis_store::{AdminRole, DecisionFilter};
 use tokio::time::Instant;
 
-use super::DecisionPlace;
 use super::body::{Parts, body};
 use super::query::{Asked, Wanted};
 use super::reader::Reader;
@@ -81,9 +80,9 @@ async fn follow(
     parts: &Parts,
 ) {
     let [memory, database] = PAUSES;
-    let pause = match reader.shared.place {
-        DecisionPlace::Memory => memory,
-        DecisionPlace::Database => database,
+    let pause = match reader.shared.store {
+        None => memory,
+        Some(_) => database,
     };
     let opening = if gap {
         missed(None)

@@ -27,16 +27,12 @@ const INTERVALS_BETWEEN_CLEANING: u32 = 60;
 pub struct DecisionWriter(Option<(oneshot::Sender<()>, JoinHandle<()>, Arc<Shared>)>);
 
 impl DecisionWriter {
-    pub(super) fn start(shared: Option<Arc<Shared>>, store: Option<Store>) -> Self {
+    pub(super) fn start(shared: Option<Arc<Shared>>) -> Self {
         let Some(shared) = shared else {
             return Self(None);
         };
-        if let Some(store) = &store {
-            // INVARIANT: a second database would be a mistake of the program; the first one stays.
-            let _ = shared.store.set(store.clone());
-        }
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(run(Arc::clone(&shared), store, stopped));
+        let task = tokio::spawn(run(Arc::clone(&shared), stopped));
         Self(Some((stop, task, shared)))
     }
 
@@ -58,7 +54,7 @@ impl DecisionWriter {
     }
 }
 
-async fn run(shared: Arc<Shared>, store: Option<Store>, mut stopped: oneshot::Receiver<()>) {
+async fn run(shared: Arc<Shared>, mut stopped: oneshot::Receiver<()>) {
     let mut queue = Queue {
         shared: &shared,
         in_hand: VecDeque::new(),
@@ -71,7 +67,7 @@ async fn run(shared: Arc<Shared>, store: Option<Store>, mut stopped: oneshot::Re
             () = shared.wake.notified() => false,
             _ = &mut stopped => true,
         };
-        if let Some(store) = &store {
+        if let Some(store) = &shared.store {
             if stopping {
                 while !queue.write(store).await {
                     sleep(INTERVAL).await;
@@ -84,7 +80,7 @@ async fn run(shared: Arc<Shared>, store: Option<Store>, mut stopped: oneshot::Re
         }
         if intervals >= INTERVALS_BETWEEN_CLEANING {
             intervals = 0;
-            clean(&shared, store.as_ref()).await;
+            clean(&shared).await;
         }
     }
 }
@@ -181,14 +177,14 @@ impl Queue<'_> {
     }
 }
 
-async fn clean(shared: &Shared, store: Option<&Store>) {
+async fn clean(shared: &Shared) {
     let oldest = shared.oldest();
-    let Some(store) = store else {
+    let Some(store) = &shared.store else {
         shared.ring.forget_before(oldest);
         return;
     };
-    let oldest = UnixMillis(i64::try_from(oldest).unwrap_or(i64::MAX));
-    match store.prune_decisions(shared.settings.kept, oldest).await {
+    let kept = shared.settings.kept;
+    match store.prune_decisions(kept, UnixMillis(oldest)).await {
         Ok(0) => {}
         Ok(count) => tracing::debug!(count, "old decisions were deleted"),
         Err(error) => tracing::warn!(%error, "old decisions could not be deleted"),

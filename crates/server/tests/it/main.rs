@@ -24,7 +24,7 @@ use portcullis_model::{
 };
 use portcullis_pdp::clock::SystemClock;
 use portcullis_pdp::{DecisionFuture, DecisionPoint, Unavailable};
-use portcullis_server::{AppState, GatewayCredentials, Readiness, StateKey, router};
+use portcullis_server::{AppState, Decisions, GatewayCredentials, Readiness, StateKey, router};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -55,6 +55,8 @@ async fn call(
     let state = AppState {
         decision_point: Arc::clone(&point) as _,
         credentials: Some(Arc::new(credentials)),
+        administration: Arc::default(),
+        decisions: Decisions::off(),
         state_key: Arc::new(StateKey::random().unwrap()),
         public_url: None,
         readiness: Readiness::default(),

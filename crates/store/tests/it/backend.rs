@@ -147,5 +147,6 @@ pub(crate) fn deployment(mark: &str) -> NewDeployment {
         note: mark.to_owned(),
         created_by: name("ada"),
         created_at: at(7),
+        after: None,
     }
 }

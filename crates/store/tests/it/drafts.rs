@@ -65,7 +65,7 @@ on_both! {
         let same_id = NewDraft { name: name("c"), ..service("a") };
         let error = store.create_draft(same_id, None, at(1)).await.unwrap_err();
         assert!(matches!(error, StoreError::AlreadyExists { .. }), "{error:?}");
-        store.create_draft(draft(DraftKind::Group, None, "g", json!({})), None, at(1)).await.unwrap();
+        store.create_draft(draft(DraftKind::Policy, None, "g", json!({})), None, at(1)).await.unwrap();
         store.create_draft(operation("top.a", "read"), None, at(1)).await.unwrap();
         store.create_draft(operation("top.b", "read"), None, at(1)).await.unwrap();
         let again = NewDraft { id: id("more"), ..operation("top.b", "read") };
@@ -225,7 +225,7 @@ on_both! {
 
     async fn a_limit_holds_for_its_kind_also_between_processes(backend) {
         let stores = [backend.open().await, backend.open().await];
-        stores[0].create_draft(draft(DraftKind::Group, None, "g", json!({})), None, at(1)).await.unwrap();
+        stores[0].create_draft(draft(DraftKind::Policy, None, "g", json!({})), None, at(1)).await.unwrap();
         let creating: Vec<_> = (0..8)
             .map(|number| {
                 let store = stores[number % 2].clone();

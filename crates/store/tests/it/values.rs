@@ -37,6 +37,19 @@ fn a_name_has_no_control_characters() {
 }
 
 #[test]
+fn a_digest_is_the_same_as_bytes_and_as_text() {
+    let bytes: [u8; 32] = std::array::from_fn(|at| u8::try_from(at * 8 + at % 8).unwrap());
+    let digest = Sha256::from(bytes);
+    assert_eq!(digest.as_str().parse::<Sha256>().unwrap(), digest);
+    assert_eq!(digest.to_bytes(), bytes);
+    assert!(
+        digest.as_str().starts_with("0009121b242d363f"),
+        "{}",
+        digest.as_str()
+    );
+}
+
+#[test]
 fn a_digest_is_64_lower_case_digits_and_debug_hides_most() {
     let good = "0123456789abcdef".repeat(4);
     let digest = good.parse::<Sha256>().unwrap();
@@ -57,8 +70,6 @@ fn kinds_and_roles_have_stable_names() {
         "operation",
         "policy",
         "external-oauth-server",
-        "group",
-        "scope",
     ];
     assert_eq!(kinds, expected);
     for kind in DraftKind::ALL {

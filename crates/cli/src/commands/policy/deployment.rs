@@ -1,30 +1,15 @@
 //! `portcullis policy push`, `pull`, `deployments`, `rollback`: the deployments of a database.
 
 use std::path::{Component, Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use portcullis_engine::{SourceFile, compile};
 use portcullis_pdp::directory::revision;
-use portcullis_store::{
-    DeploymentSummary, NewDeployment, NewRollback, Options, Source, Store, UnixMillis,
-};
+use portcullis_store::{DeploymentSummary, NewDeployment, NewRollback, Source};
 use serde_json::json;
 
+use super::super::database::{Database, now, with_store};
 use super::super::{Outcome, directory, print};
-
-/// Which database.
-#[derive(clap::Args)]
-pub(crate) struct Database {
-    /// The database: `sqlite:PATH` or `postgres://USER:PASSWORD@HOST/NAME`.
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "PORTCULLIS_DATABASE_URL",
-        hide_env_values = true
-    )]
-    database_url: String,
-}
 
 /// Who and why.
 #[derive(clap::Args)]
@@ -99,6 +84,7 @@ pub(crate) fn push(arguments: &PushArguments) -> Result<Outcome> {
         note: arguments.about.note.clone(),
         created_by: arguments.about.by.parse()?,
         created_at: now()?,
+        after: None,
     };
     let made = with_store(&arguments.database, async |store| {
         Ok(store.deploy(new).await?)
@@ -203,25 +189,4 @@ fn line(summary: &DeploymentSummary) -> String {
         .flatten()
         .collect();
     parts.join("  ")
-}
-
-fn now() -> Result<UnixMillis> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "when a deployment was made is the time of this command"
-    )]
-    let since = SystemTime::now().duration_since(UNIX_EPOCH)?;
-    Ok(UnixMillis(i64::try_from(since.as_millis())?))
-}
-
-fn with_store<T>(database: &Database, work: impl AsyncFnOnce(&Store) -> Result<T>) -> Result<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        let store = Store::open(&database.database_url, &Options::default()).await?;
-        let done = work(&store).await;
-        store.close().await;
-        done
-    })
 }

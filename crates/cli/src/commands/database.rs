@@ -1,0 +1,45 @@
+//! The database that commands work on.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::Result;
+use portcullis_store::{Options, Store, UnixMillis};
+
+/// Which database.
+#[derive(clap::Args)]
+pub(crate) struct Database {
+    /// The database: `sqlite:PATH` or `postgres://USER:PASSWORD@HOST/NAME`.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "PORTCULLIS_DATABASE_URL",
+        hide_env_values = true
+    )]
+    database_url: String,
+}
+
+/// The time of this command.
+pub(crate) fn now() -> Result<UnixMillis> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "when something was made is the time of this command"
+    )]
+    let since = SystemTime::now().duration_since(UNIX_EPOCH)?;
+    Ok(UnixMillis(i64::try_from(since.as_millis())?))
+}
+
+/// Opens the database, works on it, and closes it.
+pub(crate) fn with_store<T>(
+    database: &Database,
+    work: impl AsyncFnOnce(&Store) -> Result<T>,
+) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let store = Store::open(&database.database_url, &Options::default()).await?;
+        let done = work(&store).await;
+        store.close().await;
+        done
+    })
+}
