@@ -13,6 +13,7 @@ use portcullis_pdp::keys::fetch_jwks;
 use serde_json::json;
 
 mod deployment;
+mod replay;
 mod test;
 
 use super::{Outcome, directory, print};

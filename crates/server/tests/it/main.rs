@@ -4,6 +4,7 @@
 
 mod authzen;
 mod conformance;
+mod decisions;
 mod limits;
 mod metrics;
 mod pressure;
