@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::Method;
+use axum::http::{Method, header};
+use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use portcullis_pdp::DecisionPoint;
 use portcullis_pdp::clock::Clock;
@@ -14,6 +15,7 @@ use crate::credentials::GatewayCredentials;
 use crate::decisions::{self, Decisions};
 use crate::error::ApiError;
 use crate::health::{self, Readiness};
+use crate::management::{self, Management, openapi};
 use crate::sideband;
 use crate::state::StateKey;
 
@@ -29,6 +31,8 @@ pub struct AppState {
     pub credentials: Option<Arc<GatewayCredentials>>,
     /// Who may administer.
     pub administration: Arc<Administration>,
+    /// What is managed, where there is a database.
+    pub management: Option<Arc<Management>>,
     /// What the states are sealed with that gateways hand back.
     pub state_key: Arc<StateKey>,
     /// Where clients find this service: an `https` URL, or one of a loopback address, without a slash at
@@ -47,7 +51,9 @@ pub struct AppState {
 /// Sideband calls are answered at the root, where `PingAuthorize` has them, and below
 /// `/v1/environments/{id}`, where `PingOne` has them; the id is not looked at.
 pub fn router(state: AppState) -> Router {
-    Router::new()
+    let (management, _) = management::router().split_for_parts();
+    management
+        .route("/openapi.json", get(document))
         .route("/sideband/request", post(sideband::request))
         .route("/sideband/response", post(sideband::response))
         .route(
@@ -72,6 +78,11 @@ pub fn router(state: AppState) -> Router {
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(state)
+}
+
+/// `GET /openapi.json`: the document of the management API.
+async fn document() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], openapi())
 }
 
 async fn not_found() -> ApiError {

@@ -205,7 +205,7 @@ async fn open<T: for<'de> Deserialize<'de>>(
         .and_then(|value| value.split(';').next())
         .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"));
     if !json {
-        return Err(ApiError::unsupported_media_type());
+        return Err(ApiError::unsupported_media_type("application/json"));
     }
     let body = read(body).await?;
     let value: Value = serde_json::from_slice(&body).map_err(|error| {

@@ -1,10 +1,13 @@
 //! The one error type of the HTTP layer: errors of the call itself, in the JSON shape that clients
 //! of PingOne know. A deny is not an error; it is an answer with status 200.
 
+use std::fmt;
+
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use portcullis_sideband::SidebandError;
 use portcullis_store::{AdminRole, StoreError};
+use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// An error of a call.
@@ -13,10 +16,53 @@ pub(crate) struct ApiError {
     status: StatusCode,
     code: &'static str,
     message: String,
+    details: Vec<Detail>,
     /// Seconds after which another try makes sense.
     retry_after: Option<u32>,
     /// Whether the client is told to send a bearer token (RFC 6750 section 3).
     challenged: bool,
+}
+
+/// The body of an error, as `PingOne` writes it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ErrorBody {
+    /// Also in the log.
+    id: String,
+    /// What kind of error it is, for programs.
+    code: String,
+    /// What is wrong, for people.
+    message: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    details: Vec<Detail>,
+}
+
+/// One of the things that are wrong with what was sent.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct Detail {
+    code: &'static str,
+    /// The member, or the file with line and column.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<String>,
+    message: String,
+}
+
+impl Detail {
+    /// A value that cannot be.
+    pub(crate) fn value(message: impl Into<String>) -> Self {
+        Self {
+            code: "INVALID_VALUE",
+            target: None,
+            message: message.into(),
+        }
+    }
+
+    /// The same with its place.
+    pub(crate) fn at(self, target: &str) -> Self {
+        Self {
+            target: Some(target.to_owned()),
+            ..self
+        }
+    }
 }
 
 impl ApiError {
@@ -25,6 +71,7 @@ impl ApiError {
             status,
             code,
             message: message.into(),
+            details: Vec::new(),
             retry_after: None,
             challenged: false,
         }
@@ -69,9 +116,35 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "INVALID_REQUEST", message)
     }
 
+    /// 400: what was sent says something that cannot be.
+    pub(crate) fn invalid_data(details: Vec<Detail>) -> Self {
+        let message = "The request could not be completed: see details";
+        Self {
+            details,
+            ..Self::new(StatusCode::BAD_REQUEST, "INVALID_DATA", message)
+        }
+    }
+
+    /// 400: something else needs what was to be deleted.
+    pub(crate) fn in_use(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "CONSTRAINT_VIOLATION", message)
+    }
+
+    /// 409: somebody else was faster, again and again.
+    pub(crate) fn busy() -> Self {
+        let message = "Other deployments were made at the same time; try again";
+        Self::new(StatusCode::CONFLICT, "CONFLICT", message)
+    }
+
+    /// 412: what was read has changed.
+    pub(crate) fn changed() -> Self {
+        let message = "It has been changed since it was read; read it again";
+        Self::new(StatusCode::PRECONDITION_FAILED, "CONFLICT", message)
+    }
+
     /// 415.
-    pub(crate) fn unsupported_media_type() -> Self {
-        let message = "The Content-Type is application/json";
+    pub(crate) fn unsupported_media_type(expected: &str) -> Self {
+        let message = format!("The Content-Type is {expected}");
         Self::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "UNSUPPORTED_MEDIA_TYPE",
@@ -177,6 +250,24 @@ impl ApiError {
     }
 }
 
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.details.is_empty() {
+            return f.write_str(&self.message);
+        }
+        for (index, detail) in self.details.iter().enumerate() {
+            if index > 0 {
+                f.write_str("; ")?;
+            }
+            if let Some(target) = &detail.target {
+                write!(f, "{target}: ")?;
+            }
+            f.write_str(&detail.message)?;
+        }
+        Ok(())
+    }
+}
+
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         let (status, code) = match error {
@@ -210,10 +301,11 @@ impl IntoResponse for ApiError {
             message = self.message,
             "call refused"
         );
-        let body = SidebandError {
-            id: Some(id),
-            code: Some(self.code.to_owned()),
-            message: Some(self.message),
+        let body = ErrorBody {
+            id,
+            code: self.code.to_owned(),
+            message: self.message,
+            details: self.details,
         };
         let body = serde_json::to_vec(&body).unwrap_or_default();
         let mut response = (

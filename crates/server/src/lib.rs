@@ -13,6 +13,7 @@ mod error;
 mod health;
 mod impatient;
 mod listener;
+mod management;
 mod metrics;
 mod operations;
 mod pressure;
@@ -38,6 +39,7 @@ pub use decisions::{
 pub use deployments::Deployments;
 pub use health::Readiness;
 pub use listener::{DRAIN_TIME, Limits, Serving, serve};
+pub use management::{Import, InvalidExport, Management, Names, import, openapi};
 pub use metrics::{Loaded, Metrics, metrics_router};
 pub use operations::Operations;
 pub use pressure::{DEFAULT_MAX_REQUESTS, LARGEST_MAX_REQUESTS};

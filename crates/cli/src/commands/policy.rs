@@ -13,6 +13,7 @@ use portcullis_pdp::keys::fetch_jwks;
 use serde_json::json;
 
 mod deployment;
+mod import;
 mod replay;
 mod test;
 
@@ -64,6 +65,9 @@ pub(crate) enum Command {
         after_help = "Examples:\n  portcullis policy rollback 7 --database-url sqlite:portcullis.db"
     )]
     Rollback(deployment::RollbackArguments),
+    /// Import policies that were written for other products.
+    #[command(subcommand)]
+    Import(import::Command),
 }
 
 #[derive(clap::Args)]
@@ -98,6 +102,7 @@ pub(crate) fn run(command: &Command) -> Result<Outcome> {
         Command::Pull(arguments) => deployment::pull(arguments),
         Command::Deployments(arguments) => deployment::list(arguments),
         Command::Rollback(arguments) => deployment::rollback(arguments),
+        Command::Import(command) => import::run(command),
     }
 }
 

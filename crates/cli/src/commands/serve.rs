@@ -190,6 +190,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
         credentials: all_credentials(given, arguments, database.as_ref()),
         administration: Arc::new(administration(arguments, database.as_ref())?),
         decisions: decisions.clone(),
+        management: database
+            .as_ref()
+            .map(|one| Arc::new(one.management(&worker))),
         state_key: Arc::new(state_key(arguments)?),
         public_url: public_url(arguments)?,
         readiness: readiness.clone(),
@@ -233,26 +236,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
         if let Some(listener) = for_metrics {
             serve_metrics(listener, &metrics, &serving)?;
         }
-        if let Some(database) = &database {
-            let (store, credentials) = (database.store.clone(), Arc::clone(&database.credentials));
-            tokio::spawn(async move { credentials.follow(&store, &*clock).await });
-            let deployments = Deployments {
-                store: database.store.clone(),
-                point: loaded.point,
-                worker,
-                languages: portcullis_policies::languages(),
-                metrics,
-                readiness,
-            };
-            tokio::spawn(deployments.follow());
-        } else if let Some((directory, seen)) = loaded.directory {
-            tokio::spawn(async move {
-                loaded.point.hydrate().await;
-                readiness.set(true);
-                tracing::info!("ready");
-                watch(directory, seen, loaded.point, worker, metrics).await;
-            });
-        }
+        follow(loaded, database.as_ref(), worker, metrics, readiness, clock);
         let stopping = serving.stopping.clone();
         serve(listener, routes, serving).await;
         finish(recorded, database, traces, &stopping).await;
@@ -281,6 +265,37 @@ async fn finish(
     tokio::select! {
         _ = async { tokio::join!(stored, sent) } => {}
         () = stopping.ended() => {}
+    }
+}
+
+/// Keeps the policy and the credentials up to date, in the background.
+fn follow(
+    loaded: LoadedPolicy,
+    database: Option<&Database>,
+    worker: Worker,
+    metrics: Metrics,
+    readiness: Readiness,
+    clock: Arc<dyn Clock>,
+) {
+    if let Some(database) = database {
+        let (store, credentials) = (database.store.clone(), Arc::clone(&database.credentials));
+        tokio::spawn(async move { credentials.follow(&store, &*clock).await });
+        let deployments = Deployments {
+            store: database.store.clone(),
+            point: loaded.point,
+            worker,
+            languages: portcullis_policies::languages(),
+            metrics,
+            readiness,
+        };
+        tokio::spawn(deployments.follow());
+    } else if let Some((directory, seen)) = loaded.directory {
+        tokio::spawn(async move {
+            loaded.point.hydrate().await;
+            readiness.set(true);
+            tracing::info!("ready");
+            watch(directory, seen, loaded.point, worker, metrics).await;
+        });
     }
 }
 

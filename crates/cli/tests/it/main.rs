@@ -5,6 +5,7 @@
     reason = "test support: a surprise ends the test"
 )]
 
+mod administration;
 mod command;
 mod decide;
 mod decisions;

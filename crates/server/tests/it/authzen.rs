@@ -39,6 +39,7 @@ fn state(public_url: Option<&str>) -> AppState {
         credentials: Some(Arc::new(GatewayCredentials::parse("credential").unwrap())),
         administration: Arc::default(),
         decisions: Decisions::off(),
+        management: None,
         state_key: Arc::new(StateKey::random().unwrap()),
         public_url: public_url.map(Into::into),
         readiness: Readiness::default(),

@@ -62,6 +62,7 @@ fn state() -> AppState {
         credentials: None,
         administration: Arc::default(),
         decisions: Decisions::off(),
+        management: None,
         state_key: Arc::new(StateKey::random().unwrap()),
         public_url: None,
         readiness: Readiness::default(),

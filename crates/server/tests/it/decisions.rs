@@ -112,6 +112,7 @@ impl Fixture {
             decision_point: Arc::new(ByPath),
             credentials: None,
             administration: Arc::new(administration),
+            management: None,
             decisions: decisions.clone(),
             state_key: Arc::new(StateKey::random().unwrap()),
             public_url: None,

@@ -6,6 +6,7 @@ mod authzen;
 mod conformance;
 mod decisions;
 mod limits;
+mod management;
 mod metrics;
 mod pressure;
 mod running;
@@ -58,6 +59,7 @@ async fn call(
         credentials: Some(Arc::new(credentials)),
         administration: Arc::default(),
         decisions: Decisions::off(),
+        management: None,
         state_key: Arc::new(StateKey::random().unwrap()),
         public_url: None,
         readiness: Readiness::default(),

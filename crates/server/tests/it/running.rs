@@ -111,6 +111,7 @@ impl Running {
             credentials: None,
             administration: Arc::default(),
             decisions: Decisions::off(),
+            management: None,
             readiness: readiness.clone(),
             clock,
         };

@@ -130,10 +130,6 @@ pub(crate) fn list(arguments: &ListArguments) -> Result<Outcome> {
 
 /// Writes the files of a deployment.
 pub(crate) fn pull(arguments: &PullArguments) -> Result<Outcome> {
-    let output = &arguments.output;
-    if output.exists() && std::fs::read_dir(output)?.next().is_some() {
-        bail!("{} is not empty; nothing was written", output.display());
-    }
     let found = with_store(&arguments.database, async |store| {
         Ok(match arguments.number {
             Some(number) => store.deployment(number).await?,
@@ -142,17 +138,32 @@ pub(crate) fn pull(arguments: &PullArguments) -> Result<Outcome> {
     })?;
     let found =
         found.context("there is no such deployment; `portcullis policy deployments` lists them")?;
-    for source in &found.sources {
-        let path = inside(output, &source.path)?;
+    let files = found.sources.iter();
+    write_files(
+        &arguments.output,
+        files.map(|file| (file.path.as_str(), file.text.as_str())),
+    )?;
+    print(&line(&found.summary))?;
+    Ok(Outcome::Yes)
+}
+
+/// Writes files with their paths into a directory that is not there yet or empty.
+pub(super) fn write_files<'a>(
+    output: &Path,
+    files: impl Iterator<Item = (&'a str, &'a str)>,
+) -> Result<()> {
+    if output.exists() && std::fs::read_dir(output)?.next().is_some() {
+        bail!("{} is not empty; nothing was written", output.display());
+    }
+    for (path, text) in files {
+        let path = inside(output, path)?;
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)
                 .with_context(|| format!("cannot make {}", folder.display()))?;
         }
-        std::fs::write(&path, &source.text)
-            .with_context(|| format!("cannot write {}", path.display()))?;
+        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    print(&line(&found.summary))?;
-    Ok(Outcome::Yes)
+    Ok(())
 }
 
 /// The place of a file of a deployment. Whoever may write to the database may not write elsewhere on this

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use portcullis_pdp::clock::Clock;
+use portcullis_policies::Worker;
 use portcullis_server::{
-    Administration, GatewayCredentials, MIN_ADMIN_TOKEN_BYTES, StoredCredentials,
+    Administration, GatewayCredentials, MIN_ADMIN_TOKEN_BYTES, Management, StoredCredentials,
 };
 use portcullis_store::{Options, Store, UnixMillis};
 
@@ -31,6 +32,16 @@ impl Database {
             has_administrator: store.has_admin_token(now).await?,
             store,
         })
+    }
+
+    /// What the management API works with.
+    pub(super) fn management(&self, worker: &Worker) -> Management {
+        Management {
+            store: self.store.clone(),
+            credentials: Arc::clone(&self.credentials),
+            worker: worker.clone(),
+            languages: portcullis_policies::languages(),
+        }
     }
 
     /// Stores what is still to be stored, and closes it.
