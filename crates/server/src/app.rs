@@ -12,7 +12,7 @@ use portcullis_pdp::clock::Clock;
 use crate::admin::Administration;
 use crate::authzen;
 use crate::credentials::GatewayCredentials;
-use crate::decisions::{self, Decisions};
+use crate::decisions::Decisions;
 use crate::error::ApiError;
 use crate::health::{self, Readiness};
 use crate::management::{self, Management, openapi};
@@ -72,7 +72,6 @@ pub fn router(state: AppState) -> Router {
             "/.well-known/authzen-configuration/{*path}",
             get(authzen::metadata),
         )
-        .merge(decisions::routes())
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .fallback(not_found)

@@ -25,7 +25,8 @@ fn viewer(url: &str) -> String {
         "admin", "token", "create", "--name", "v", "--role", "viewer", "--json",
     ];
     let made = run(&[&arguments[..], &["--database-url", url]].concat(), "");
-    let made: Value = serde_json::from_str(&made.output).expect(&made.errors);
+    assert_eq!(made.status, 0, "{}", made.errors);
+    let made: Value = serde_json::from_str(&made.output).unwrap();
     made["token"].as_str().unwrap().to_owned()
 }
 
@@ -82,7 +83,7 @@ fn no_decision_is_lost_or_doubled_while_postgres_is_away() {
     push(&url, &directory(PUBLIC));
     let token = viewer(&url);
     let mut service = launch(&url, &[]);
-    let asked = AtomicUsize::new(0);
+    let (asked, allowed) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let until_asked = |count: usize| {
         while asked.load(Ordering::SeqCst) < count {
             thread::sleep(Duration::from_millis(5));
@@ -92,20 +93,28 @@ fn no_decision_is_lost_or_doubled_while_postgres_is_away() {
     thread::scope(|scope| {
         let load = || {
             let mut own = Vec::new();
-            // The last third is asked for while the database is back.
-            while asked.fetch_add(1, Ordering::SeqCst) < 900 {
+            for number in (0..).map(|_| asked.fetch_add(1, Ordering::SeqCst)) {
+                while number >= allowed.load(Ordering::SeqCst) {
+                    if number >= 900 {
+                        return own;
+                    }
+                    thread::sleep(Duration::from_millis(2));
+                }
                 own.push(decide(&service));
             }
             own
         };
         let loads = [(); 3].map(|()| scope.spawn(load));
-        // In the middle of it, and again, so that batches are cut off where they happen to be.
-        for count in [200, 400] {
-            until_asked(count);
+        for base in [0, 450] {
+            allowed.store(base + 200, Ordering::SeqCst);
+            until_asked(base + 100);
+            // In the middle of it, so that a batch is cut off where it happens to be.
             server.stop();
+            allowed.store(base + 350, Ordering::SeqCst);
+            until_asked(base + 350);
             assert!(export(&service, &token).is_none(), "the database is away");
-            until_asked(count + 100);
             server.resume();
+            allowed.store(base + 450, Ordering::SeqCst);
         }
         for one in loads {
             made.extend(one.join().unwrap());

@@ -13,12 +13,19 @@ use super::query::{Asked, Wanted};
 use super::reader::Reader;
 use crate::admin;
 use crate::app::AppState;
-use crate::error::ApiError;
+use crate::error::{ApiError, ErrorBody};
 
 /// How many decisions are read at once.
 const PAGE: u32 = 200;
 
-/// All that are wanted, the newest first.
+/// All decisions that are wanted as JSON lines, the newest first.
+#[utoipa::path(get, path = "/v1/environments/{environment}/decisions.jsonl", tag = "Decisions",
+    params(("environment" = String, Path), ("outcome" = Option<String>, Query, description = "permit or deny"),
+        ("service" = Option<String>, Query), ("operation" = Option<String>, Query),
+        ("reason" = Option<String>, Query), ("gateway" = Option<String>, Query),
+        ("since" = Option<String>, Query, description = "RFC 3339; from then on"),
+        ("until" = Option<String>, Query, description = "RFC 3339; before then")),
+    responses((status = 200, content_type = "application/x-ndjson", body = String), (status = "default", body = ErrorBody)))]
 pub(super) async fn decisions(
     State(state): State<AppState>,
     uri: Uri,

@@ -11,9 +11,17 @@ use serde_json::json;
 use super::query::{Asked, Wanted};
 use crate::admin;
 use crate::app::AppState;
-use crate::error::ApiError;
+use crate::error::{ApiError, ErrorBody};
 
-/// A page, in the shape of `PingOne`'s lists.
+/// A page of decisions, the newest first.
+#[utoipa::path(get, path = "/v1/environments/{environment}/decisions", tag = "Decisions",
+    params(("environment" = String, Path), ("outcome" = Option<String>, Query, description = "permit or deny"),
+        ("service" = Option<String>, Query), ("operation" = Option<String>, Query),
+        ("reason" = Option<String>, Query), ("gateway" = Option<String>, Query),
+        ("since" = Option<String>, Query, description = "RFC 3339; from then on"),
+        ("until" = Option<String>, Query, description = "RFC 3339; before then"),
+        ("limit" = Option<u32>, Query, description = "1 to 1000"), ("cursor" = Option<String>, Query, description = "that of `_links.next`")),
+    responses((status = 200), (status = "default", body = ErrorBody)))]
 pub(super) async fn decisions(
     State(state): State<AppState>,
     uri: Uri,
@@ -45,6 +53,9 @@ pub(super) async fn decisions(
 }
 
 /// One decision.
+#[utoipa::path(get, path = "/v1/environments/{environment}/decisions/{id}", tag = "Decisions",
+    params(("environment" = String, Path), ("id" = String, Path)),
+    responses((status = 200), (status = "default", body = ErrorBody)))]
 pub(super) async fn decision(
     State(state): State<AppState>,
     path: Path<(String, String)>,

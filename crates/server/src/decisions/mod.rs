@@ -20,13 +20,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::Router;
-use axum::routing::get;
 use portcullis_engine::Question;
 use portcullis_model::{ApiRequest, Decision, ResponseDecision, ResponseOutcome};
 use portcullis_pdp::clock::Clock;
 use portcullis_store::Store;
 use tokio::sync::{Notify, Semaphore};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 pub use input::{InvalidRecordedHeader, RecordedHeaders};
 pub use writer::DecisionWriter;
@@ -254,23 +254,11 @@ impl fmt::Debug for Decisions {
     }
 }
 
-/// The routes below an environment; its id is not looked at.
-pub(crate) fn routes() -> Router<AppState> {
-    Router::new()
-        .route(
-            "/v1/environments/{environment}/decisions",
-            get(list::decisions),
-        )
-        .route(
-            "/v1/environments/{environment}/decisions/stream",
-            get(stream::decisions),
-        )
-        .route(
-            "/v1/environments/{environment}/decisions/{id}",
-            get(list::decision),
-        )
-        .route(
-            "/v1/environments/{environment}/decisions.jsonl",
-            get(export::decisions),
-        )
+/// The routes below an environment, whose id is not looked at, with their document.
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(list::decisions))
+        .routes(routes!(stream::decisions))
+        .routes(routes!(list::decision))
+        .routes(routes!(export::decisions))
 }

@@ -172,7 +172,7 @@ impl Shared {
         Ok(found.map(|one| Place::Database(one.position)))
     }
 
-    /// What has come since.
+    /// What has come since. A failure is not logged: a stream asks again and again.
     pub(super) async fn following(
         &self,
         filter: &DecisionFilter,
@@ -181,13 +181,15 @@ impl Shared {
         match (place, &self.store) {
             (Place::Database(position), Some(store)) => {
                 let found = store.decisions_after(position, FOLLOWING).await;
-                let found = found.map_err(|error| away(&error))?;
+                let found = found.map_err(|_| ApiError::storage_unavailable())?;
                 let last = found.last().map_or(position, |one| one.position);
                 let more = found.len() >= FOLLOWING as usize;
                 let missed = match found.first() {
                     Some(first) if first.position > position.saturating_add(1) => {
                         let oldest = store.first_decision_position().await;
-                        let oldest = oldest.map_err(|error| away(&error))?.unwrap_or_default();
+                        let oldest = oldest
+                            .map_err(|_| ApiError::storage_unavailable())?
+                            .unwrap_or_default();
                         // Nothing from before the gap is there: it was deleted, but for numbers that went unused.
                         let gap = oldest.saturating_sub(position.saturating_add(1));
                         u64::try_from(gap).unwrap_or(0)

@@ -19,7 +19,7 @@ use super::reader::Reader;
 use super::source::Place;
 use crate::admin;
 use crate::app::AppState;
-use crate::error::ApiError;
+use crate::error::{ApiError, ErrorBody};
 
 /// How often something is sent, so that nobody on the way takes the connection for dead.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -28,7 +28,13 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(1
 /// Longest `Last-Event-ID` that is looked at, in bytes.
 const MAX_ID_BYTES: usize = 128;
 
-/// What is decided from now on, or since the decision that `Last-Event-ID` names.
+/// What is decided from now on, or since the decision that `Last-Event-ID` names, as server-sent events.
+#[utoipa::path(get, path = "/v1/environments/{environment}/decisions/stream", tag = "Decisions",
+    params(("environment" = String, Path), ("outcome" = Option<String>, Query, description = "permit or deny"),
+        ("service" = Option<String>, Query), ("operation" = Option<String>, Query),
+        ("reason" = Option<String>, Query), ("gateway" = Option<String>, Query),
+        ("Last-Event-ID" = Option<String>, Header)),
+    responses((status = 200, content_type = "text/event-stream", body = String), (status = "default", body = ErrorBody)))]
 pub(super) async fn decisions(
     State(state): State<AppState>,
     uri: Uri,

@@ -11,7 +11,7 @@ use std::time::Duration;
 use portcullis_store::{MAX_DECISION_BATCH, NewDecision, Store, StoreError, UnixMillis};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::Shared;
 
@@ -19,6 +19,8 @@ use super::Shared;
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Largest batch, in bytes of its records, unless one record alone is larger.
 const MAX_BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// After how many batches something else has its turn.
+const BATCHES_IN_A_ROW: usize = 40;
 /// How often it is looked for what is too old, in intervals.
 const INTERVALS_BETWEEN_CLEANING: u32 = 60;
 
@@ -61,16 +63,20 @@ async fn run(shared: Arc<Shared>, mut stopped: oneshot::Receiver<()>) {
         failing: false,
     };
     let mut intervals = 0;
+    let mut ticks = interval(INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         let stopping = tokio::select! {
-            () = sleep(INTERVAL) => { intervals += 1; false }
+            _ = ticks.tick() => { intervals += 1; false }
             () = shared.wake.notified() => false,
             _ = &mut stopped => true,
         };
         if let Some(store) = &shared.store {
             if stopping {
                 while !queue.write(store).await {
-                    sleep(INTERVAL).await;
+                    if queue.failing {
+                        sleep(INTERVAL).await;
+                    }
                 }
                 return;
             }
@@ -94,9 +100,9 @@ struct Queue<'a> {
 }
 
 impl Queue<'_> {
-    /// Writes all that waits; says whether it is all written.
+    /// Writes what waits, a number of batches at most; says whether it is all written.
     async fn write(&mut self, store: &Store) -> bool {
-        loop {
+        for _ in 0..BATCHES_IN_A_ROW {
             if self.in_hand.is_empty() {
                 self.take();
             }
@@ -109,6 +115,7 @@ impl Queue<'_> {
                 return false;
             }
         }
+        false
     }
 
     fn take(&mut self) {
@@ -163,7 +170,10 @@ impl Queue<'_> {
             };
             match store.record_decisions(std::slice::from_ref(one)).await {
                 Ok(_) => self.shared.metrics.decisions_written(1),
-                Err(StoreError::Unavailable(_)) => return false,
+                Err(StoreError::Unavailable(_)) => {
+                    self.failing = true;
+                    return false;
+                }
                 Err(error) => self.drop_one(&error.to_string()),
             }
             self.in_hand.pop_front();

@@ -1,4 +1,9 @@
 //! Recent decisions: what is kept of them, found, exported and streamed, in memory and in a database.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    reason = "test support: a surprise ends the test"
+)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
