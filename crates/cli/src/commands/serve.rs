@@ -330,7 +330,11 @@ fn load(arguments: &Arguments, clock: &Arc<dyn Clock>, metrics: &Metrics) -> Res
     let fetch = CountedFetch::new(Arc::clone(&http) as _, metrics.clone());
     let settings = LocalSettings {
         nonces: nonces(arguments)?,
-        secrets: Some(Secrets::new(environment_variable)),
+        secrets: Some(Secrets::new(if arguments.database_url.is_some() {
+            deployed_secret
+        } else {
+            environment_variable
+        })),
         keep_claims: arguments.decisions.keeps_claims(),
         ..LocalSettings::default()
     };
@@ -450,6 +454,14 @@ fn loopback_only(arguments: &Arguments) -> Result<()> {
 )]
 fn environment_variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+/// The same for a deployment. Who may deploy is not who runs this process: no other variable of it may be sent to
+/// an introspection endpoint that a deployment names.
+fn deployed_secret(name: &str) -> Option<String> {
+    name.starts_with("INTROSPECTION_")
+        .then(|| environment_variable(name))
+        .flatten()
 }
 
 /// What the states are sealed with that gateways hand back: set, where there are replicas.

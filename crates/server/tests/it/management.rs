@@ -770,3 +770,91 @@ async fn without_a_token_only_this_machine_may_administer_and_only_where_that_is
     assert_eq!(status(with(), "localhost", None).await, 401);
     assert!(Administration::default().with_token("short").is_none());
 }
+
+/// Whatever is sent to whichever endpoint, the answer is an error in the usual shape.
+#[tokio::test]
+async fn every_endpoint_refuses_what_is_malformed() {
+    let it = Service::start(None).await;
+    let document: Value = serde_json::from_str(&openapi()).unwrap();
+    let bodies: [&[u8]; 8] = [
+        b"",
+        b"{",
+        b"null",
+        b"[1]",
+        b"\"text\"",
+        b"{\"name\":{\"a\":1},\"text\":7,\"rollbackOf\":\"x\"}",
+        b"{\"name\":\"\\u0000\"}",
+        b"\xff\xfe",
+    ];
+    let mut asked = 0;
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for method in operations.as_object().unwrap().keys() {
+            let method = Method::from_bytes(method.to_ascii_uppercase().as_bytes()).unwrap();
+            for value in ["none", "%00", "..%2f..", &"x".repeat(4000)] {
+                let mut path = path.clone();
+                for name in ["environment", "id", "service", "credential", "number"] {
+                    path = path.replace(&format!("{{{name}}}"), value);
+                }
+                for kind in [
+                    "application/json",
+                    "application/vnd.pingidentity.apiServer.deploy+json",
+                ] {
+                    for body in bodies {
+                        let request = Request::builder()
+                            .method(method.clone())
+                            .uri(&path)
+                            .header("authorization", format!("Bearer {}", it.deployer))
+                            .header("content-type", kind)
+                            .body(Body::from(body));
+                        let answer = it.send(request.unwrap()).await;
+                        let is_list = method == Method::GET && answer.status == 200;
+                        let refused = (400..500).contains(&answer.status)
+                            && answer.body["code"].is_string()
+                            && answer.body["id"].is_string();
+                        assert!(
+                            is_list || refused,
+                            "{method} {path}: {} {}",
+                            answer.status,
+                            answer.body
+                        );
+                        asked += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(asked > 1000, "{asked}");
+    assert_eq!(it.store.all_drafts().await.unwrap().len(), 0);
+    assert_eq!(it.store.current_number().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn while_the_database_is_away_gateways_ask_and_nothing_is_changed() {
+    let it = Service::start(None).await;
+    let gateway = json!({ "type": "API_GATEWAY_INTEGRATION", "name": "Kong" });
+    let made = it
+        .call(&it.deployer, Method::POST, "/gateways", Some(&gateway))
+        .await;
+    let path = format!(
+        "/gateways/{}/credentials",
+        made.body["id"].as_str().unwrap()
+    );
+    let made = it
+        .call(&it.deployer, Method::POST, &path, Some(&json!({})))
+        .await;
+    let credential = made.body["credential"].as_str().unwrap();
+    it.store.close().await;
+    let refused = it
+        .call(&it.deployer, Method::POST, "/gateways", Some(&gateway))
+        .await;
+    assert_eq!(
+        (refused.status, &refused.body["code"]),
+        (503, &json!("SERVICE_UNAVAILABLE"))
+    );
+    assert_eq!(refused.headers["retry-after"], "1");
+    let body = json!({ "source_ip": "192.0.2.7", "source_port": 1, "method": "GET", "url": "https://api.example.com/", "headers": [] });
+    let request = Request::post(format!("{BASE}/sideband/request"))
+        .header("client-token", credential)
+        .body(Body::from(body.to_string()));
+    assert_eq!(it.send(request.unwrap()).await.status, 200);
+}
