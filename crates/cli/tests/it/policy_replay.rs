@@ -159,6 +159,35 @@ fn every_decision_that_would_change_is_printed() {
 }
 
 #[test]
+fn what_an_issuer_said_about_an_opaque_token_is_replayed() {
+    let issuer = "{ issuer: https://idp.example.com, audiences: [api], introspection: \
+                  { client_id: c, secret: SECRET } }";
+    let [here, there] = [READ, LIST].map(directory);
+    for root in [&here, &there] {
+        let file = root.path().join("services/s.yaml");
+        let text = fs::read_to_string(&file).unwrap();
+        let text = text.replace(
+            "{ issuer: https://idp.example.com, audiences: [api] }",
+            issuer,
+        );
+        fs::write(&file, text).unwrap();
+    }
+    let file = here.path().join("decisions.jsonl");
+    let mut said = token("read");
+    said["active"] = json!(true);
+    let said = input(&json!({ "token": said }));
+    fs::write(&file, record("opaque", "permit", None, "permitted", &said)).unwrap();
+    let file = file.to_str().unwrap();
+    let same = replay(&here, &["--decisions", file]);
+    assert_eq!(same.output, "1 replayed, 0 changed\n", "{}", same.errors);
+    assert!(
+        replay(&there, &["--decisions", file])
+            .output
+            .contains("CHANGED opaque")
+    );
+}
+
+#[test]
 fn lines_that_are_no_records_are_named() {
     let policy = directory(READ);
     let file = policy.path().join("broken.jsonl");

@@ -200,3 +200,100 @@ async fn clean(shared: &Shared) {
         Err(error) => tracing::warn!(%error, "old decisions could not be deleted"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::{DecisionRecord, Phase, Protocol};
+    use super::super::{DecisionSettings, Decisions, MAX_WAITING};
+    use super::*;
+    use crate::health::Readiness;
+    use crate::metrics::Metrics;
+    use crate::stopping::Stopper;
+    use portcullis_model::{ReasonCode, Trace};
+    use portcullis_pdp::clock::SystemClock;
+    use portcullis_store::{DecisionFilter, Options};
+
+    async fn kept_in_database() -> (Decisions, Arc<Shared>, Store) {
+        let options = Options::default();
+        let store = Store::open("sqlite::memory:", &options).await.unwrap();
+        let settings = DecisionSettings {
+            kept: 100_000,
+            retention: Duration::from_hours(1),
+            inputs: None,
+        };
+        let stopping = Stopper::new(Readiness::default(), Duration::ZERO).stopping();
+        let metrics = Metrics::new(Arc::new(SystemClock));
+        let clock = Arc::new(SystemClock);
+        let decisions = Decisions::new(settings, Some(store.clone()), clock, metrics, stopping);
+        let shared = Arc::clone(decisions.0.as_ref().unwrap());
+        (decisions, shared, store)
+    }
+
+    fn record(number: i64, service: &str) -> DecisionRecord {
+        DecisionRecord {
+            id: format!("d-{number}"),
+            time: number,
+            phase: Phase::Request,
+            protocol: Protocol::Sideband,
+            gateway: None,
+            method: "GET".to_owned(),
+            path: "/".to_owned(),
+            outcome: "permit",
+            reason: ReasonCode::Permitted,
+            status: None,
+            elapsed: Duration::ZERO,
+            trace: Trace {
+                service: Some(service.into()),
+                ..Trace::default()
+            },
+            input: None,
+        }
+    }
+
+    async fn written(store: &Store) -> Vec<i64> {
+        let (mut all, mut last) = (Vec::new(), 0);
+        loop {
+            let page = store.decisions_after(last, 1000).await.unwrap();
+            let Some(end) = page.last() else { return all };
+            last = end.position;
+            all.extend(page.iter().map(|one| one.decision.decided_at.0));
+        }
+    }
+
+    #[tokio::test]
+    async fn the_oldest_are_dropped_where_too_many_wait_and_the_others_are_written_at_the_end() {
+        let (decisions, shared, store) = kept_in_database().await;
+        let all = i64::try_from(MAX_WAITING).unwrap() + 7;
+        for number in 0..all {
+            shared.record(record(number, "S"));
+        }
+        let dropped = "portcullis_decision_records_total{result=\"dropped\"} 7\n";
+        let metrics = shared.metrics.text();
+        assert!(metrics.contains(dropped), "{metrics}");
+        decisions.start().finish(Duration::from_mins(1)).await;
+        assert_eq!(written(&store).await, (7..all).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn one_that_the_database_refuses_takes_no_other_with_it() {
+        let (decisions, shared, store) = kept_in_database().await;
+        for (number, service) in (0..).zip(["a", "b\0", "c"]) {
+            shared.record(record(number, service));
+        }
+        decisions.start().finish(Duration::from_mins(1)).await;
+        assert_eq!(written(&store).await, [0, 2]);
+        let metrics = shared.metrics.text();
+        assert!(metrics.contains("{result=\"dropped\"} 1\n"), "{metrics}");
+        assert!(metrics.contains("{result=\"written\"} 2\n"), "{metrics}");
+    }
+
+    #[tokio::test]
+    async fn a_database_that_does_not_come_back_holds_the_end_up_for_so_long_only() {
+        let (decisions, shared, store) = kept_in_database().await;
+        store.close().await;
+        shared.record(record(1, "S"));
+        decisions.start().finish(Duration::from_millis(50)).await;
+        let found = store.decisions(&DecisionFilter::default(), None, 1).await;
+        assert!(matches!(found, Err(StoreError::Unavailable(_))));
+    }
+}

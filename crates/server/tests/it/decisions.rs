@@ -593,6 +593,27 @@ async fn a_stream_shows_what_comes_and_goes_on_where_it_ended() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "time that does not pass by itself"
+)]
+async fn a_stream_in_which_nothing_happens_shows_that_it_is_alive() {
+    let service = Fixture::in_memory();
+    let mut stream = service.stream("", None).await.0;
+    let mut next = async || {
+        let frame = stream.frame().await.unwrap().unwrap().into_data().unwrap();
+        String::from_utf8(frame.to_vec()).unwrap()
+    };
+    assert_eq!(next().await, ": decisions follow\n\n");
+    let begun = tokio::time::Instant::now();
+    for beats in 1..=3 {
+        assert_eq!(next().await, ":\n\n");
+        let passed = begun.elapsed().as_secs();
+        assert!((15 * beats..=16 * beats).contains(&passed), "{passed}");
+    }
+}
+
 #[tokio::test]
 async fn a_reader_that_falls_behind_is_told_how_many_it_missed_and_let_go() {
     let service = Fixture::new(
