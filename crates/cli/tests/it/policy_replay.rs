@@ -10,10 +10,18 @@ use crate::command::{Run, run};
 
 /// A service in which that scope reads, or anyone does.
 fn directory(guard: &str) -> TempDir {
+    directory_of(
+        "{ issuer: https://idp.example.com, audiences: [api] }",
+        guard,
+    )
+}
+
+/// The same with another issuer.
+fn directory_of(issuer: &str, guard: &str) -> TempDir {
     let root = tempfile::tempdir().unwrap();
     let service = format!(
         "name: S\nbase_urls: [https://api.example.com]\n\
-         tokens: [{{ issuer: https://idp.example.com, audiences: [api] }}]\n\
+         tokens: [{issuer}]\n\
          operations: [{{ name: Read, methods: [GET], paths: [/x], {guard} }}]\n"
     );
     fs::create_dir(root.path().join("services")).unwrap();

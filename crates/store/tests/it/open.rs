@@ -37,7 +37,7 @@ on_both! {
         backend.open().await.close().await;
         sqlx::query(
             "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
-             SELECT 99, description, success, checksum, execution_time FROM _sqlx_migrations",
+             SELECT 99, description, success, checksum, execution_time FROM _sqlx_migrations WHERE version = 1",
         )
         .execute(&mut backend.raw().await)
         .await
