@@ -170,16 +170,7 @@ fn every_decision_that_would_change_is_printed() {
 fn what_an_issuer_said_about_an_opaque_token_is_replayed() {
     let issuer = "{ issuer: https://idp.example.com, audiences: [api], introspection: \
                   { client_id: c, secret: SECRET } }";
-    let [here, there] = [READ, LIST].map(directory);
-    for root in [&here, &there] {
-        let file = root.path().join("services/s.yaml");
-        let text = fs::read_to_string(&file).unwrap();
-        let text = text.replace(
-            "{ issuer: https://idp.example.com, audiences: [api] }",
-            issuer,
-        );
-        fs::write(&file, text).unwrap();
-    }
+    let [here, there] = [READ, LIST].map(|guard| directory_of(issuer, guard));
     let file = here.path().join("decisions.jsonl");
     let mut said = token("read");
     said["active"] = json!(true);

@@ -13,7 +13,7 @@ const MAX_INPUT_BYTES: usize = 32 * 1024;
 /// Most header names that can be asked for.
 const MAX_HEADERS: usize = 64;
 /// Header fields that hold credentials: they are never kept.
-const CREDENTIALS: [&str; 8] = [
+const CREDENTIALS: [&str; 9] = [
     "authorization",
     "client-token",
     "cookie",
@@ -21,6 +21,7 @@ const CREDENTIALS: [&str; 8] = [
     "pdg-token",
     "proxy-authorization",
     "set-cookie",
+    "x-amz-security-token",
     "x-api-key",
 ];
 /// Query parameters that hold tokens (RFC 6750 section 2.3, RFC 6749, `OpenID` Connect Core).

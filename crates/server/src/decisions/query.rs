@@ -81,10 +81,9 @@ impl Wanted {
             let (name, value) = (decoded(name)?, decoded(value)?);
             let known = asked.parameters().iter().find(|known| **known == name);
             let Some(known) = known else {
-                let shown: String = name.chars().take(64).collect();
                 return Err(ApiError::invalid_request(format!(
                     "{}: there is no such parameter here; there are {}",
-                    shown.escape_debug(),
+                    shown(&name),
                     asked.parameters().join(", ")
                 )));
             };
@@ -150,6 +149,19 @@ pub(super) fn wrong(name: &str, expected: &str) -> ApiError {
     ApiError::invalid_request(format!("{name}: expected {expected}"))
 }
 
+/// The name of a parameter that is none. Messages are logged, and it may hold anything.
+fn shown(name: &str) -> &str {
+    let is_name = (1..=32).contains(&name.len())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphabetic() || b"_-".contains(&byte));
+    if is_name {
+        name
+    } else {
+        "a name that cannot be shown"
+    }
+}
+
 fn decoded(text: &str) -> Result<String, ApiError> {
     let text = text.replace('+', " ");
     let decoded = percent_decode_str(&text).decode_utf8();
@@ -195,6 +207,11 @@ mod tests {
     fn what_is_wrong_is_named() {
         for (query, asked, named) in [
             ("colour=red", Asked::Page, "colour"),
+            (
+                "eyJhbGciOi.J9.x=1",
+                Asked::Page,
+                "a name that cannot be shown",
+            ),
             ("outcome=maybe", Asked::Page, "outcome"),
             ("limit=0", Asked::Page, "limit"),
             ("limit=1001", Asked::Page, "limit"),

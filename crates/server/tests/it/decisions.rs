@@ -1,7 +1,6 @@
-//! Recent decisions: what is kept of them, found, exported and streamed, in memory and in a database.
+//! Recent decisions: what is kept of them, found and exported, in memory and in a database.
 #![expect(
     clippy::indexing_slicing,
-    clippy::expect_used,
     reason = "test support: a surprise ends the test"
 )]
 
@@ -33,7 +32,7 @@ const START: u64 = 1_700_000_000;
 
 /// A clock that a test moves.
 #[derive(Debug)]
-struct HandClock(AtomicU64);
+pub(crate) struct HandClock(AtomicU64);
 
 impl Clock for HandClock {
     fn unix_now(&self) -> u64 {
@@ -85,16 +84,16 @@ impl DecisionPoint for ByPath {
     }
 }
 
-struct Fixture {
-    routes: Router,
-    clock: Arc<HandClock>,
-    decisions: Decisions,
-    signals: mpsc::Sender<StopSignal>,
+pub(crate) struct Fixture {
+    pub(crate) routes: Router,
+    pub(crate) clock: Arc<HandClock>,
+    pub(crate) decisions: Decisions,
+    pub(crate) signals: mpsc::Sender<StopSignal>,
     /// Tells when the service stops.
-    operations: Operations,
+    pub(crate) operations: Operations,
 }
 
-fn settings() -> DecisionSettings {
+pub(crate) fn settings() -> DecisionSettings {
     DecisionSettings {
         kept: 10_000,
         retention: Duration::from_hours(24),
@@ -103,7 +102,7 @@ fn settings() -> DecisionSettings {
 }
 
 impl Fixture {
-    fn new(settings: DecisionSettings, store: Option<Store>) -> Self {
+    pub(crate) fn new(settings: DecisionSettings, store: Option<Store>) -> Self {
         let clock = Arc::new(HandClock(AtomicU64::new(START)));
         let metrics = Metrics::new(Arc::clone(&clock) as _);
         let stopper = Stopper::new(Readiness::default(), Duration::from_hours(1));
@@ -138,12 +137,12 @@ impl Fixture {
         }
     }
 
-    fn in_memory() -> Self {
+    pub(crate) fn in_memory() -> Self {
         Self::new(settings(), None)
     }
 
     /// Asks for a decision and returns its id.
-    async fn decide(&self, path: &str) -> String {
+    pub(crate) async fn decide(&self, path: &str) -> String {
         let body = json!({
             "source_ip": "192.0.2.7", "source_port": 1, "method": "GET", "http_version": "1.1",
             "url": format!("https://api.example.com/{path}?q=query-value"),
@@ -159,14 +158,14 @@ impl Fixture {
     }
 
     /// Makes so many decisions, a second each.
-    async fn decide_many(&self, paths: &[&str]) {
+    pub(crate) async fn decide_many(&self, paths: &[&str]) {
         for path in paths {
             self.decide(path).await;
             self.clock.0.fetch_add(1, Ordering::SeqCst);
         }
     }
 
-    async fn open(&self, path: &str, headers: &[(&str, &str)]) -> Response<Body> {
+    pub(crate) async fn open(&self, path: &str, headers: &[(&str, &str)]) -> Response<Body> {
         let url = format!("/v1/environments/any/{path}");
         let mut request = Request::get(url).header("authorization", format!("Bearer {ADMIN}"));
         for (name, value) in headers {
@@ -176,7 +175,7 @@ impl Fixture {
         self.routes.clone().oneshot(request).await.unwrap()
     }
 
-    async fn get(&self, path: &str) -> (u16, Value) {
+    pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
         let answer = self.open(path, &[]).await;
         let status = answer.status().as_u16();
         let body = answer.into_body().collect().await.unwrap().to_bytes();
@@ -184,7 +183,7 @@ impl Fixture {
     }
 
     /// The paths of all pages.
-    async fn paths(&self, query: &str) -> Vec<String> {
+    pub(crate) async fn paths(&self, query: &str) -> Vec<String> {
         let mut found = Vec::new();
         let mut next = Some(format!("/v1/environments/any/decisions?{query}"));
         while let Some(href) = next {
@@ -214,7 +213,7 @@ impl Fixture {
 }
 
 /// A database in a file of its own.
-async fn database() -> (tempfile::TempDir, Store) {
+pub(crate) async fn database() -> (tempfile::TempDir, Store) {
     let directory = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", directory.path().join("d.db").display());
     let store = Store::open(&url, &Options::default()).await.unwrap();
@@ -504,172 +503,5 @@ async fn an_export_has_a_line_for_each() {
         ids.sort();
         ids.dedup();
         assert_eq!(ids.len(), 225);
-    }
-}
-
-/// The events of a stream.
-struct Events(Body);
-
-impl Events {
-    /// The next part that is not a comment: its fields.
-    async fn next(&mut self) -> Option<Vec<(String, String)>> {
-        loop {
-            let frame = tokio::time::timeout(Duration::from_secs(30), self.0.frame()).await;
-            let frame = frame
-                .expect("an event comes, or the end")
-                .transpose()
-                .unwrap()?;
-            let text = String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap();
-            let event = text.strip_suffix("\n\n").unwrap();
-            if !event.starts_with(':') {
-                let fields = event.lines().map(|line| line.split_once(": ").unwrap());
-                return Some(
-                    fields
-                        .map(|(name, value)| (name.into(), value.into()))
-                        .collect(),
-                );
-            }
-        }
-    }
-
-    /// The path of the next decision, and its id.
-    async fn decision(&mut self) -> (String, String) {
-        let fields = self.next().await.unwrap();
-        let names: Vec<&str> = fields.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["id", "event", "data"]);
-        assert_eq!(fields[1].1, "decision");
-        let record: Value = serde_json::from_str(&fields[2].1).unwrap();
-        assert_eq!(record["id"], fields[0].1.as_str());
-        (
-            record["path"].as_str().unwrap()[1..].to_owned(),
-            fields[0].1.clone(),
-        )
-    }
-}
-
-impl Fixture {
-    async fn stream(&self, query: &str, last: Option<&str>) -> Events {
-        let headers: Vec<_> = last.map(|id| ("last-event-id", id)).into_iter().collect();
-        let answer = self
-            .open(&format!("decisions/stream{query}"), &headers)
-            .await;
-        assert_eq!(answer.status(), 200);
-        assert_eq!(answer.headers()["content-type"], "text/event-stream");
-        Events(answer.into_body())
-    }
-}
-
-#[tokio::test]
-async fn a_stream_shows_what_comes_and_goes_on_where_it_ended() {
-    let (_directory, store) = database().await;
-    for store in [None, Some(store)] {
-        let service = Fixture::new(settings(), store);
-        let _writer = service.decisions.start();
-        if service.paths("").await.is_empty() {
-            service.decide("before").await;
-        }
-        let mut all = service.stream("", None).await;
-        let mut denied = service.stream("?outcome=deny", None).await;
-        service.decide_many(&["a/1", "a/deny", "a/2"]).await;
-        let mut found = all.decision().await;
-        if found.0 == "before" {
-            // It was written to the database after the stream had begun.
-            found = all.decision().await;
-        }
-        assert_eq!(found.0, "a/1");
-        assert_eq!(denied.decision().await.0, "a/deny");
-        let (path, id) = all.decision().await;
-        assert_eq!(path, "a/deny");
-        drop(all);
-        let mut resumed = service.stream("", Some(&id)).await;
-        assert_eq!(resumed.decision().await.0, "a/2");
-        let mut unknown = service.stream("", Some("gone")).await;
-        let event = unknown.next().await.unwrap();
-        assert_eq!(event[0], ("event".into(), "missed".into()));
-        assert_eq!(event[1], ("data".into(), "{\"missed\":null}".into()));
-        service.decide("a/3").await;
-        assert_eq!(unknown.decision().await.0, "a/3");
-        assert_eq!(resumed.decision().await.0, "a/3");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "time that does not pass by itself"
-)]
-async fn a_stream_in_which_nothing_happens_shows_that_it_is_alive() {
-    let service = Fixture::in_memory();
-    let mut stream = service.stream("", None).await.0;
-    let mut next = async || {
-        let frame = stream.frame().await.unwrap().unwrap().into_data().unwrap();
-        String::from_utf8(frame.to_vec()).unwrap()
-    };
-    assert_eq!(next().await, ": decisions follow\n\n");
-    let begun = tokio::time::Instant::now();
-    for beats in 1..=3 {
-        assert_eq!(next().await, ":\n\n");
-        let passed = begun.elapsed().as_secs();
-        assert!((15 * beats..=16 * beats).contains(&passed), "{passed}");
-    }
-}
-
-#[tokio::test]
-async fn a_reader_that_falls_behind_is_told_how_many_it_missed_and_let_go() {
-    let service = Fixture::new(
-        DecisionSettings {
-            kept: 5,
-            ..settings()
-        },
-        None,
-    );
-    let mut slow = service.stream("", None).await;
-    // Nothing waits here, so the stream does not get to read before there are too many.
-    for number in 0..20 {
-        service.decide(&number.to_string()).await;
-    }
-    let mut seen = 0;
-    let missed = loop {
-        let event = slow.next().await.unwrap();
-        if event[0].1 == "missed" {
-            let data: Value = serde_json::from_str(&event[1].1).unwrap();
-            break data["missed"].as_u64().unwrap();
-        }
-        seen += 1;
-    };
-    assert_eq!((missed, slow.next().await), (15 - seen, None));
-}
-
-#[tokio::test]
-async fn streams_are_bounded_take_no_place_of_a_decision_and_end_with_the_service() {
-    let mut service = Fixture::in_memory();
-    service.routes = service.operations.clone().surround(service.routes.clone());
-    let mut streams = Vec::new();
-    for _ in 0..16 {
-        streams.push(service.stream("", None).await);
-    }
-    for path in ["decisions/stream", "decisions.jsonl"] {
-        let (status, error) = service.get(path).await;
-        assert_eq!((status, &error["code"]), (429, &json!("REQUEST_LIMITED")));
-    }
-    // There is one place for calls, which no stream holds.
-    service.decide("a").await;
-    assert_eq!(streams[3].decision().await.0, "a");
-    // A place is free once its client is gone.
-    streams.pop();
-    let freed = async {
-        while service.open("decisions.jsonl", &[]).await.status() == 429 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), freed)
-        .await
-        .unwrap();
-
-    service.signals.send(StopSignal::Terminate).await.unwrap();
-    for mut stream in streams {
-        while let Some(event) = stream.next().await {
-            assert_eq!(event[1].1, "decision");
-        }
     }
 }

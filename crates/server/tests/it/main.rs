@@ -4,6 +4,7 @@
 
 mod authzen;
 mod conformance;
+mod decision_streams;
 mod decisions;
 mod limits;
 mod management;
