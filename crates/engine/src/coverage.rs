@@ -26,19 +26,19 @@ impl ApiService {
                 // What they do depends on the request, and a cache would do it for every other one.
                 return None;
             }
-            let Guard::Token(steps) = &operation.guard else {
-                return Some(true);
-            };
-            token.map_or(Some(false), |token| outlook(steps, token))
-        });
-        let otherwise = match token {
-            Some(_)
-                if self.unmatched == Unmatched::Token && !self.outbound.statements.is_empty() =>
-            {
-                return None;
+            match (&operation.guard, token) {
+                (Guard::Public, _) => Some(true),
+                (Guard::Token(_), None) => Some(false),
+                (Guard::Token(steps), Some(token)) => outlook(steps, token),
+                // A policy decides with or without a token, and may look at anything.
+                (Guard::OptionalToken(_), _) => None,
             }
-            Some(token) if self.unmatched == Unmatched::Token => outlook(&self.steps, token)?,
-            _ => false,
+        });
+        let otherwise = match (self.unmatched, token) {
+            (Unmatched::Deny, _) | (Unmatched::Token, None) => false,
+            _ if !self.outbound.statements.is_empty() => return None,
+            (Unmatched::Token, Some(token)) => outlook(&self.steps, token)?,
+            (Unmatched::Open, _) => true,
         };
         Some(Coverage {
             routes: Arc::clone(&self.routes),

@@ -152,6 +152,8 @@ impl PolicySet {
         match operation.map(|operation| &operation.guard) {
             Some(Guard::Public) => Progress::Decided(course.public()),
             Some(Guard::Token(steps)) => course.with_token(steps),
+            Some(Guard::OptionalToken(steps)) => course.with_optional_token(steps),
+            None if service.unmatched == Unmatched::Open => Progress::Decided(course.open()),
             None => course.with_token(&service.steps),
         }
     }
@@ -165,10 +167,9 @@ fn is_plain(path: &str) -> bool {
 
 /// The scheme of the challenge to a client that has sent nothing yet.
 fn wanted_scheme(guard: Option<&Guard>) -> ChallengeScheme {
-    let Some(Guard::Token(steps)) = guard else {
-        return ChallengeScheme::Bearer;
-    };
-    steps
+    guard
+        .and_then(Guard::steps)
+        .unwrap_or_default()
         .iter()
         .filter_map(Step::rule)
         .map(|rule| match rule {
@@ -177,6 +178,12 @@ fn wanted_scheme(guard: Option<&Guard>) -> ChallengeScheme {
         })
         .find(|scheme| *scheme == ChallengeScheme::Dpop)
         .unwrap_or_default()
+}
+
+/// Whether a request was turned away because its token is not valid.
+fn is_about_the_token(decision: &Decision) -> bool {
+    let failed = |check: &Check| check.name == "token" && check.outcome == CheckOutcome::Failed;
+    !decision.is_permit() && decision.trace.checks.last().is_some_and(failed)
 }
 
 fn no_service() -> Decision {
@@ -238,7 +245,17 @@ impl<'a> Course<'a> {
 
     /// Anyone gets through. What a cached answer is worth elsewhere depends on the token, which
     /// nobody is made to wait for here.
-    pub(crate) fn public(mut self) -> Decision {
+    pub(crate) fn public(self) -> Decision {
+        self.anyone(ReasonCode::Public, "the operation is public")
+    }
+
+    /// The same where no operation covers the request, and the service lets everyone through.
+    pub(crate) fn open(self) -> Decision {
+        let message = "no operation covers the request; the service lets everyone through";
+        self.anyone(ReasonCode::Unmatched, message)
+    }
+
+    fn anyone(mut self, code: ReasonCode, message: &'static str) -> Decision {
         let reuse = if self.reusable {
             self.reuse_of_public()
         } else {
@@ -258,9 +275,7 @@ impl<'a> Course<'a> {
             let input = PolicyInput::new(None, self.scene(), &parameters, None);
             with_output(input.document(), &Map::new())
         };
-        let message = "the operation is public";
-        let mut decision =
-            self.permit_with(ReasonCode::Public, message, None, &statements, &document);
+        let mut decision = self.permit_with(code, message, None, &statements, &document);
         let wanted = decision.is_permit() && outbound.wants_response();
         decision.follow_up = wanted.then_some(FollowUp::Anonymous);
         decision.reuse = reuse;
@@ -352,6 +367,42 @@ impl<'a> Course<'a> {
                     },
                 )
             }
+        }
+    }
+
+    /// Asks every step, with a valid token or without one.
+    fn with_optional_token(mut self, steps: &'a [Step]) -> Progress {
+        // What becomes of the request when there is no valid token, and what was wrong with it.
+        let anonymous = |mut course: Self, decision: Option<Decision>| {
+            let (code, why) = decision.map_or(
+                (ReasonCode::MissingToken, "there is none".into()),
+                |decision| (decision.reason.code, decision.reason.message),
+            );
+            course.trace.checks.clear();
+            let detail = format!("{why}; the policy decides without one ({})", code.as_str());
+            course.note("token", CheckOutcome::Passed, detail.into());
+            course.apply(None, steps)
+        };
+        if matches!(credential::token(self.request), Ok(None)) {
+            return Progress::Decided(anonymous(self, None));
+        }
+        let bare = Self {
+            trace: self.trace.clone(),
+            ..self
+        };
+        self.reusable = false;
+        match self.with_token(steps) {
+            Progress::Decided(decision) if is_about_the_token(&decision) => {
+                Progress::Decided(anonymous(bare, Some(decision)))
+            }
+            Progress::NeedsKeys {
+                issuer,
+                otherwise: Some(decision),
+            } => Progress::NeedsKeys {
+                issuer,
+                otherwise: Some(anonymous(bare, Some(decision))),
+            },
+            other => other,
         }
     }
 
@@ -463,13 +514,14 @@ impl<'a> Course<'a> {
             None
         };
         let reuse = coverage.map_or(Reuse::ThisRequest, Reuse::SameCredential);
-        let mut decision = self.apply(token, steps);
+        let mut decision = self.apply(Some(token), steps);
         decision.reuse = reuse;
         decision.principal = token.subject().map(str::to_owned);
         decision
     }
 
-    pub(crate) fn apply(mut self, token: &AccessToken<'_>, steps: &[Step]) -> Decision {
+    /// Asks every step. Without a token no rule holds.
+    pub(crate) fn apply(mut self, token: Option<&AccessToken<'_>>, steps: &[Step]) -> Decision {
         if self.operation.is_none() && self.service.unmatched == Unmatched::Deny {
             self.trace.nearest_miss = self.service.nearest_operation(self.request, self.relative);
             let message = "no operation covers the request";
@@ -489,14 +541,17 @@ impl<'a> Course<'a> {
         let input = OnceCell::new();
         let build = || {
             let certificate = certificate.and_then(|one| sender::thumbprint(one, self.host));
-            PolicyInput::new(Some(token), self.scene(), &parameters, certificate)
+            PolicyInput::new(token, self.scene(), &parameters, certificate)
         };
         let mut context = Map::new();
         let mut refusal = None;
         let mut nearest_miss = None;
         for step in steps {
             let (check, refused) = match &step.requirement {
-                Requirement::Rule(rule) => ask_rule(step.level, rule, token),
+                Requirement::Rule(rule) => match token {
+                    Some(token) => ask_rule(step.level, rule, token),
+                    None => return self.missing_token(),
+                },
                 Requirement::Policy(policy) => {
                     let answer = ask_policy(step.level, policy, input.get_or_init(build));
                     context.extend(answer.output);
@@ -518,14 +573,20 @@ impl<'a> Course<'a> {
             .collect();
         let document = (!statements.is_empty())
             .then(|| with_output(input.get_or_init(build).document(), &context));
-        let follow_up = (permitted && outbound.wants_response()).then(|| token.follow_up());
+        let follow_up = (permitted && outbound.wants_response())
+            .then(|| token.map_or(FollowUp::Anonymous, AccessToken::follow_up));
         self.trace.checks = checks;
         self.trace.nearest_miss = nearest_miss;
         let document = document.unwrap_or_default();
         if let Some(refusal) = refusal {
             return self.refused(*refusal, &statements, &document);
         }
-        let (code, message) = if self.operation.is_some() {
+        let (code, message) = if token.is_none() {
+            (
+                ReasonCode::Permitted,
+                "the policy of the operation permits without a token",
+            )
+        } else if self.operation.is_some() {
             (
                 ReasonCode::Permitted,
                 "the token satisfies every rule of the operation",
@@ -536,7 +597,7 @@ impl<'a> Course<'a> {
                 "no operation covers the request; the service lets any valid token through",
             )
         };
-        let subject = token.subject();
+        let subject = token.and_then(AccessToken::subject);
         let mut decision = self.permit_with(code, message, subject, &statements, &document);
         decision.context = context;
         decision.follow_up = follow_up.filter(|_| decision.is_permit());

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::claims::AccessToken;
 use crate::decide::Course;
-use crate::policy_set::{ApiService, Guard, Operation, PolicySet};
+use crate::policy_set::{ApiService, Guard, Operation, PolicySet, Unmatched};
 use crate::rehearsal::Rehearsal;
 use crate::screen::screen;
 
@@ -93,7 +93,8 @@ impl PolicySet {
         let course = Course::new(service, operation, &question.route, &request, &host, now);
         let steps = match operation.map(|operation| &operation.guard) {
             Some(Guard::Public) => return course.public(),
-            Some(Guard::Token(steps)) => steps,
+            Some(Guard::Token(steps) | Guard::OptionalToken(steps)) => steps,
+            None if service.unmatched == Unmatched::Open => return course.open(),
             None => &service.steps,
         };
         let Some(issuer) = service.tokens.first() else {
@@ -102,7 +103,7 @@ impl PolicySet {
         };
         let scope_claims = issuer.profile.scope_claims();
         let token = AccessToken::of(&claims, scope_claims, issuer, now);
-        let mut decision = course.apply(&token, steps);
+        let mut decision = course.apply(Some(&token), steps);
         decision.principal = Some(question.subject.clone());
         decision
     }

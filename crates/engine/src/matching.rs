@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use portcullis_model::{ApiRequest, DecodedPath, Method, PathPattern, RequestUrl, Route, Scheme};
 
-use crate::policy_set::{ApiService, Operation, PolicySet};
+use crate::policy_set::{ApiService, Operation, Order, PolicySet};
 
 impl PolicySet {
     /// The service that covers a request, and the path below its base URL.
@@ -91,13 +91,15 @@ struct Candidate {
 }
 
 impl OperationIndex {
-    pub(crate) fn new(operations: &[Operation]) -> Self {
+    pub(crate) fn new(operations: &[Operation], order: Order) -> Self {
         let mut index = Self::default();
         let mut patterns = Vec::new();
         for (number, operation) in operations.iter().enumerate() {
             for path in &operation.paths {
                 let methods = operation.methods.clone();
-                if let Some(exact) = path.exact_path() {
+                // By order of the file an exact path is one of the patterns.
+                let exact = path.exact_path().filter(|_| order == Order::Specific);
+                if let Some(exact) = exact {
                     let candidate = Candidate {
                         operation: number,
                         methods,
@@ -121,10 +123,10 @@ impl OperationIndex {
             candidates.sort_by_key(|candidate| (candidate.methods.is_empty(), candidate.operation));
         }
         patterns.sort_by_key(|candidate| {
-            let specificity = candidate.pattern.as_ref().map(PathPattern::specificity);
+            let pattern = candidate.pattern.as_ref();
+            let any_method = candidate.methods.is_empty();
             (
-                Reverse(specificity),
-                candidate.methods.is_empty(),
+                order.before_number(pattern, any_method),
                 candidate.operation,
             )
         });
@@ -141,7 +143,7 @@ impl OperationIndex {
 
     /// Every path of every operation with the operation's number, in the order in which they win:
     /// the same order that [`find`](Self::find) goes by.
-    pub(crate) fn ranking(operations: &[Operation]) -> (Vec<usize>, Vec<Route>) {
+    pub(crate) fn ranking(operations: &[Operation], order: Order) -> (Vec<usize>, Vec<Route>) {
         let mut ranking: Vec<(usize, Route)> = Vec::new();
         for (number, operation) in operations.iter().enumerate() {
             for pattern in &operation.paths {
@@ -153,8 +155,9 @@ impl OperationIndex {
             }
         }
         ranking.sort_by_cached_key(|(number, route)| {
-            let specificity = route.pattern.specificity();
-            (Reverse(specificity), route.methods.is_empty(), *number)
+            let any_method = route.methods.is_empty();
+            let before = order.before_number(Some(&route.pattern), any_method);
+            (before, *number)
         });
         ranking.into_iter().unzip()
     }
@@ -186,6 +189,18 @@ impl OperationIndex {
         let segments = path.split('/').skip(1);
         let (_, winner) = self.patterns.winner(segments, covers)?;
         Some(winner.operation)
+    }
+}
+
+impl Order {
+    /// What counts before the number of the operation.
+    fn before_number(
+        self,
+        pattern: Option<&PathPattern>,
+        any_method: bool,
+    ) -> Option<(Reverse<impl Ord + use<>>, bool)> {
+        (self == Self::Specific)
+            .then(|| (Reverse(pattern.map(PathPattern::specificity)), any_method))
     }
 }
 

@@ -5,7 +5,7 @@ use portcullis_model::BaseUrl;
 use serde::Serialize;
 
 use crate::decide::DPOP_ALGORITHMS;
-use crate::policy_set::{ApiService, Guard, Step};
+use crate::policy_set::{ApiService, Step};
 use crate::rules::{Rule, SenderConstraintRule};
 
 /// Where the metadata of a resource is: the well-known name goes between host and path (RFC 9728
@@ -55,10 +55,8 @@ pub fn resource_metadata(service: &ApiService) -> Option<ResourceMetadata> {
     let guarded: Vec<Vec<&Rule>> = service
         .operations()
         .iter()
-        .filter_map(|operation| match &operation.guard {
-            Guard::Public => None,
-            Guard::Token(steps) => Some(steps.iter().filter_map(Step::rule).collect()),
-        })
+        .filter_map(|operation| operation.guard.steps())
+        .map(|steps| steps.iter().filter_map(Step::rule).collect())
         .collect();
     let mut scopes: Vec<String> = guarded
         .iter()

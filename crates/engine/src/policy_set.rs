@@ -228,6 +228,18 @@ pub enum Unmatched {
     Deny,
     /// Any valid token lets it through.
     Token,
+    /// It is let through, whoever sends it.
+    Open,
+}
+
+/// Which operation wins where several cover a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Order {
+    /// The one that says most about the request; the order in the file comes last.
+    #[default]
+    Specific,
+    /// The first in the file.
+    File,
 }
 
 /// An issuer whose tokens a service accepts.
@@ -237,6 +249,8 @@ pub struct TokenIssuer {
     pub issuer: IssuerUrl,
     /// The audiences of which a token must name one.
     pub audiences: Vec<String>,
+    /// Whether tokens for any audience are accepted: of an issuer whose tokens are for this resource only.
+    pub any_audience: bool,
     /// How its tokens look.
     pub profile: Profile,
     /// How far its clock may differ from ours, in seconds.
@@ -261,6 +275,7 @@ impl TokenIssuer {
         Self {
             issuer,
             audiences,
+            any_audience: false,
             profile,
             leeway: Self::DEFAULT_LEEWAY,
             groups: None,
@@ -337,16 +352,21 @@ impl Operation {
         match &self.guard {
             Guard::Public => "public".to_owned(),
             Guard::Token(steps) if steps.is_empty() => "any valid token".to_owned(),
-            Guard::Token(steps) => steps
-                .iter()
-                .map(|step| match &step.requirement {
-                    Requirement::Rule(rule) => rule.name().to_owned(),
-                    Requirement::Policy(policy) => format!("policy {}", policy.file),
-                })
-                .collect::<Vec<_>>()
-                .join(", "),
+            Guard::Token(steps) => summary(steps),
+            Guard::OptionalToken(steps) => format!("token optional, {}", summary(steps)),
         }
     }
+}
+
+fn summary(steps: &[Step]) -> String {
+    let names: Vec<String> = steps
+        .iter()
+        .map(|step| match &step.requirement {
+            Requirement::Rule(rule) => rule.name().to_owned(),
+            Requirement::Policy(policy) => format!("policy {}", policy.file),
+        })
+        .collect();
+    names.join(", ")
 }
 
 /// What lets a request through.
@@ -357,6 +377,26 @@ pub(crate) enum Guard {
     /// A valid token that satisfies every step, those of the service first; without steps, any valid
     /// token.
     Token(Vec<Step>),
+    /// Every step; a policy among them decides on requests without a valid token, too.
+    OptionalToken(Vec<Step>),
+}
+
+impl Guard {
+    /// What is asked; `None` where anyone gets through.
+    pub(crate) fn steps(&self) -> Option<&[Step]> {
+        match self {
+            Self::Public => None,
+            Self::Token(steps) | Self::OptionalToken(steps) => Some(steps),
+        }
+    }
+
+    /// The same to add to.
+    pub(crate) fn steps_mut(&mut self) -> Option<&mut Vec<Step>> {
+        match self {
+            Self::Public => None,
+            Self::Token(steps) | Self::OptionalToken(steps) => Some(steps),
+        }
+    }
 }
 
 /// What happens beside letting a request through: statements, and policies on the response. Those of the

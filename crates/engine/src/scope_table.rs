@@ -14,7 +14,8 @@ use portcullis_model::{InvalidMethod, InvalidPattern, Level, Method, PathPattern
 
 use crate::matching::OperationIndex;
 use crate::policy_set::{
-    ApiService, Guard, Operation, Outbound, PolicySet, Requirement, Step, TokenIssuer, Unmatched,
+    ApiService, Guard, Operation, Order, Outbound, PolicySet, Requirement, Step, TokenIssuer,
+    Unmatched,
 };
 use crate::rules::{Rule, ScopeRule, is_scope_token};
 
@@ -66,8 +67,8 @@ fn of_every_api(
     issuers: Vec<TokenIssuer>,
     plain_paths: bool,
 ) -> PolicySet {
-    let index = OperationIndex::new(&operations);
-    let (ranked, routes) = OperationIndex::ranking(&operations);
+    let index = OperationIndex::new(&operations, Order::Specific);
+    let (ranked, routes) = OperationIndex::ranking(&operations, Order::Specific);
     let realm = issuers
         .first()
         .and_then(|issuer| issuer.audiences.first().cloned())

@@ -59,6 +59,14 @@ reason_codes! {
     Public = "public",
     /// No operation covers the request, and the API service lets any valid token through.
     TokenOnly = "token_only",
+    /// No operation covers the request, and the API service lets everyone through.
+    Unmatched = "unmatched",
+    /// The API has no policy (Cloudentity: it is unrestricted).
+    Unrestricted = "unrestricted",
+    /// The API Gateway API and stage belong to no service (Cloudentity: the API group is not bound).
+    Unbound = "unbound",
+    /// The service has no such API (Cloudentity: the API is unknown).
+    UnknownApi = "unknown_api",
     /// A remote decision point permitted.
     PermittedByDecisionPoint = "permitted_by_decision_point",
     /// A remote decision point denied.

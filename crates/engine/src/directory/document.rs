@@ -37,6 +37,8 @@ pub(super) struct ServiceDocument {
     #[serde(default, deserialize_with = "present")]
     pub(super) unmatched: Option<Spanned<String>>,
     #[serde(default, deserialize_with = "present")]
+    pub(super) order: Option<Spanned<String>>,
+    #[serde(default, deserialize_with = "present")]
     pub(super) rules: Option<Spanned<RulesDocument>>,
     #[serde(default, deserialize_with = "present")]
     pub(super) policy: Option<Spanned<String>>,
@@ -63,7 +65,10 @@ pub(super) struct AwsDocument {
 #[serde(deny_unknown_fields)]
 pub(super) struct TokenDocument {
     pub(super) issuer: Spanned<String>,
-    pub(super) audiences: Spanned<Vec<String>>,
+    #[serde(default, deserialize_with = "list")]
+    pub(super) audiences: Vec<String>,
+    #[serde(default, deserialize_with = "present")]
+    pub(super) any_audience: Option<Spanned<bool>>,
     #[serde(default, deserialize_with = "present")]
     pub(super) profile: Option<Spanned<String>>,
     #[serde(default, deserialize_with = "present")]
@@ -114,6 +119,8 @@ pub(super) struct OperationDocument {
     pub(super) rules: Option<Spanned<RulesDocument>>,
     #[serde(default, deserialize_with = "present")]
     pub(super) public: Option<Spanned<bool>>,
+    #[serde(default, deserialize_with = "present")]
+    pub(super) token: Option<Spanned<String>>,
     #[serde(default, deserialize_with = "present")]
     pub(super) policy: Option<Spanned<String>>,
     #[serde(default, deserialize_with = "present")]

@@ -11,7 +11,7 @@ use crate::policy::validators::{ValidatorsDocument, ValidatorsReader};
 use crate::policy::{
     OperationOutline, PolicyFile, PolicyLanguage, PolicyPlace, ServiceOutline, World, check_text,
 };
-use crate::policy_set::{ApiService, BoundPolicy, Guard, Requirement, Step};
+use crate::policy_set::{ApiService, BoundPolicy, Requirement, Step};
 use crate::statement::Phase;
 
 /// Most policy files of a directory.
@@ -199,7 +199,7 @@ fn place(service: &mut ApiService, want: &Wanted, file: &dyn PolicyFile) {
         (level, 0..service.operations.len())
     };
     for operation in service.operations.get_mut(numbers).unwrap_or_default() {
-        if let Guard::Token(steps) = &mut operation.guard {
+        if let Some(steps) = operation.guard.steps_mut() {
             let at = steps.iter().filter(|step| step.level <= level).count();
             let requirement = bound(Some(&operation.name));
             steps.insert(at, Step { level, requirement });

@@ -1,6 +1,6 @@
 //! From the document of an API service to the compiled service, with every contradiction found.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use portcullis_model::{BaseUrl, Level, Method, PathPattern, Scheme};
@@ -18,7 +18,7 @@ use crate::matching::OperationIndex;
 use crate::metadata::metadata_url;
 use crate::policy::ClaimType;
 use crate::policy_set::{
-    ApiService, ClientAuthenticationMethod, Guard, IntrospectionPolicy, Operation, Outbound,
+    ApiService, ClientAuthenticationMethod, Guard, IntrospectionPolicy, Operation, Order, Outbound,
     Requirement, Step, TokenIssuer, Unmatched,
 };
 use crate::profile::Profile;
@@ -123,6 +123,7 @@ impl<'a> ServiceReader<'a> {
         let tokens = self.token_issuers(documents);
         let claim_types = self.claim_types(documents);
         let unmatched = self.unmatched(document.unmatched.as_ref());
+        let order = self.order(document.order.as_ref());
         if document.operations.len() > MAX_OPERATIONS {
             self.problem(
                 &document.name,
@@ -147,7 +148,8 @@ impl<'a> ServiceReader<'a> {
         let operations = self.operations(&document.operations, &shared);
         let needs_token = unmatched == Unmatched::Token
             || operations.iter().any(|operation| !operation.is_public());
-        if documents.is_empty() && (needs_token || operations.is_empty()) {
+        let nothing_open = operations.is_empty() && unmatched != Unmatched::Open;
+        if documents.is_empty() && (needs_token || nothing_open) {
             self.problem(
                 &document.name,
                 "the service asks for tokens but names no issuer under \"tokens\"",
@@ -158,8 +160,8 @@ impl<'a> ServiceReader<'a> {
             .map_or_else(|| name.to_string(), |base| base.as_str().to_owned());
         let plain_paths = self.plain_paths(document.paths.as_ref());
         let resource_metadata = self.resource_metadata(document, base_urls.first());
-        let index = OperationIndex::new(&operations);
-        let (ranked, routes) = OperationIndex::ranking(&operations);
+        let index = OperationIndex::new(&operations, order);
+        let (ranked, routes) = OperationIndex::ranking(&operations, order);
         self.services.push(ApiService {
             name,
             base_urls,
@@ -305,11 +307,12 @@ impl<'a> ServiceReader<'a> {
     fn token_issuers(&mut self, documents: &[TokenDocument]) -> Vec<TokenIssuer> {
         let mut issuers: Vec<TokenIssuer> = Vec::new();
         for document in documents {
-            let audiences = document.audiences.value.clone();
-            if audiences.is_empty() || audiences.iter().any(String::is_empty) {
+            let audiences = document.audiences.clone();
+            let any_audience = document.any_audience.as_ref().is_some_and(|any| any.value);
+            if any_audience != audiences.is_empty() || audiences.iter().any(String::is_empty) {
                 self.problem(
-                    &document.audiences,
-                    "audiences lists at least one audience that is not empty",
+                    &document.issuer,
+                    "audiences lists at least one audience that is not empty; where tokens for any audience are to be accepted, any_audience: true stands in its place",
                 );
             }
             let profile = self.profile(document.profile.as_ref());
@@ -346,6 +349,7 @@ impl<'a> ServiceReader<'a> {
             let permissions =
                 claims.and_then(|claims| self.claim_path(claims.permissions.as_ref()));
             issuers.push(TokenIssuer {
+                any_audience,
                 leeway,
                 groups,
                 permissions,
@@ -500,12 +504,20 @@ impl<'a> ServiceReader<'a> {
         })
     }
 
+    fn order(&mut self, order: Option<&Spanned<String>>) -> Order {
+        let known = [("specific", Order::Specific), ("file", Order::File)];
+        order
+            .and_then(|order| self.named(order, "order", &known))
+            .unwrap_or_default()
+    }
+
     fn unmatched(&mut self, unmatched: Option<&Spanned<String>>) -> Unmatched {
         match unmatched.map(|value| (value, value.value.as_str())) {
             None | Some((_, "deny")) => Unmatched::Deny,
             Some((_, "token")) => Unmatched::Token,
+            Some((_, "open")) => Unmatched::Open,
             Some((value, _)) => {
-                self.unknown_value(value, "unmatched", ["deny", "token"]);
+                self.unknown_value(value, "unmatched", ["deny", "token", "open"]);
                 Unmatched::Deny
             }
         }
@@ -557,11 +569,9 @@ impl<'a> ServiceReader<'a> {
         shared: &Shared<'_>,
     ) -> Vec<Operation> {
         let mut operations: Vec<Operation> = Vec::new();
+        let mut names = HashSet::new();
         for (number, document) in documents.iter().enumerate() {
-            if operations
-                .iter()
-                .any(|other| *other.name == *document.name.value)
-            {
+            if !names.insert(document.name.value.as_str()) {
                 self.problem(
                     &document.name,
                     format!("operation \"{}\" stands twice", document.name.value),
@@ -585,7 +595,12 @@ impl<'a> ServiceReader<'a> {
                     if let Some(policy) = &document.policy {
                         self.want(policy, Some(number), Phase::Request);
                     }
-                    Guard::Token(shared.steps.iter().cloned().chain(rules).collect())
+                    let steps = shared.steps.iter().cloned().chain(rules).collect();
+                    if self.is_token_optional(document) {
+                        Guard::OptionalToken(steps)
+                    } else {
+                        Guard::Token(steps)
+                    }
                 }
             };
             if let Some(policy) = &document.response_policy {
@@ -605,6 +620,19 @@ impl<'a> ServiceReader<'a> {
             });
         }
         operations
+    }
+
+    /// Whether requests without a valid token are for the policy, too, which then has to be there.
+    fn is_token_optional(&mut self, document: &OperationDocument) -> bool {
+        let known = [("required", false), ("optional", true)];
+        let Some(token) = &document.token else {
+            return false;
+        };
+        let optional = self.named(token, "token", &known).unwrap_or(false);
+        if optional && document.policy.is_none() {
+            self.problem(token, "an operation whose token is optional needs a policy that decides; without one, say public: true");
+        }
+        optional
     }
 
     fn methods(&mut self, methods: Option<&Spanned<Vec<String>>>) -> Vec<Method> {

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::decide::Progress;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::directory::SourceFile;
-use crate::policy_set::{ApiService, Guard, PolicySet, Requirement};
+use crate::policy_set::{ApiService, PolicySet, Requirement};
 use crate::profile::Profile;
 use crate::rehearsal::Rehearsal;
 use document::{Expectation, TestDocument, TestFile};
@@ -166,7 +166,7 @@ pub fn policy_coverage(policy: &PolicySet, results: &[TestResult]) -> PolicyCove
             if !reached.contains(&key) {
                 coverage.untested_operations.push(title.clone());
             }
-            let Guard::Token(steps) = &operation.guard else {
+            let Some(steps) = operation.guard.steps() else {
                 continue;
             };
             for step in steps {

@@ -64,7 +64,7 @@ operations:
     services/a.yaml:2:55: base URL "ftp://a": the URL's scheme is neither http nor https
     services/a.yaml:4:64: "octa" is no value of "profile"; did you mean "okta"?
     services/a.yaml:4:15: issuer "http://idp.example.com": an issuer is an https URL; http is accepted on localhost, 127.0.0.1 and [::1] only
-    services/a.yaml:5:12: "allow" is no value of "unmatched"; expected one of deny, token
+    services/a.yaml:5:12: "allow" is no value of "unmatched"; expected one of deny, token, open
     services/a.yaml:8:14: method get is not in upper case, and methods are case-sensitive; write GET
     services/a.yaml:8:14: method GET stands twice
     services/a.yaml:9:13: path "planets": a path pattern starts with "/"; it is relative to the base URL of its API service

@@ -10,6 +10,7 @@ mod decisions;
 mod diagnostics;
 mod hostile;
 mod issuer;
+mod optional_token;
 mod precedence;
 mod sender;
 mod statements;
