@@ -1,10 +1,11 @@
 //! The storage of the decision service, on SQLite or PostgreSQL: drafts of the policy that people edit, the
-//! deployments made of them, the credentials of gateways and the tokens of administrators.
+//! deployments made of them, the credentials of gateways, the tokens of administrators, and recent decisions.
 //!
 //! Ids, times and digests of secrets are arguments: nothing here reads the clock or makes randomness, and no
 //! secret is ever stored, only its SHA-256. Every statement is a constant with bound values.
 
 mod admin_token;
+mod decision;
 mod deployment;
 mod draft;
 mod error;
@@ -18,6 +19,10 @@ mod values;
 mod watch;
 
 pub use admin_token::{AdminRole, AdminToken, MAX_ADMIN_TOKENS, NewAdminToken};
+pub use decision::{
+    DecisionAbout, DecisionFilter, MAX_DECISION_BATCH, MAX_DECISION_BYTES, MAX_DECISION_PAGE,
+    NewDecision, StoredDecision,
+};
 pub use deployment::{
     Deployment, DeploymentSummary, MAX_NOTE_BYTES, MAX_SOURCES, MAX_SOURCES_BYTES, NewDeployment,
     NewRollback, Source,

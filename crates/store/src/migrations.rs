@@ -6,8 +6,14 @@ use sqlx::{AnyConnection, SqlSafeStr};
 use crate::error::StoreError;
 
 /// Each migration with its version and name. One that has been released is never changed.
-const MIGRATIONS: [(i64, &str, &str); 1] =
-    [(1, "storage", include_str!("../migrations/0001_storage.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "storage", include_str!("../migrations/0001_storage.sql")),
+    (
+        3,
+        "decisions",
+        include_str!("../migrations/0003_decisions.sql"),
+    ),
+];
 
 /// The advisory lock of PostgreSQL that migrations hold; any number that is always the same.
 const LOCK: i64 = 0x0070_6f72_7463_756c;
@@ -24,11 +30,11 @@ pub(crate) async fn run(
             .execute(&mut *connection)
             .await?;
     }
-    let migrations = MIGRATIONS.map(|(version, name, sql)| {
+    let migrations = MIGRATIONS.iter().map(|&(version, name, sql)| {
         let kind = MigrationType::Simple;
         Migration::new(version, name.into(), kind, sql.into_sql_str(), false)
     });
-    let mut migrator = Migrator::with_migrations(migrations.into());
+    let mut migrator = Migrator::with_migrations(migrations.collect());
     migrator
         .set_locking(false)
         .run_direct(None, connection, false)

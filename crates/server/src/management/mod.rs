@@ -57,7 +57,7 @@ pub struct Management {
 #[openapi(
     info(
         title = "Portcullis management API",
-        description = "API services, operations, deployments and gateways of the decision service."
+        description = "API services, operations, deployments, gateways and recent decisions of the decision service."
     ),
     components(schemas(crate::error::ErrorBody)),
     modifiers(&BearerToken)
@@ -122,6 +122,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
             gateways::create_credential
         ))
         .routes(routes!(gateways::revoke_credential))
+        .merge(crate::decisions::routes())
 }
 
 /// The `OpenAPI` document of the management API, as `GET /openapi.json` answers with it.
