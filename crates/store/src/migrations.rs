@@ -9,9 +9,9 @@ use crate::error::StoreError;
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "storage", include_str!("../migrations/0001_storage.sql")),
     (
-        3,
+        2,
         "decisions",
-        include_str!("../migrations/0003_decisions.sql"),
+        include_str!("../migrations/0002_decisions.sql"),
     ),
 ];
 

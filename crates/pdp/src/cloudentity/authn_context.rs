@@ -97,8 +97,8 @@ mod tests {
     fn what_fits_is_told_whole() {
         // The sample of Cloudentity's howto.
         let claims = json!({
-            "acr": "1", "aid": "default", "amr": ["pwd"], "aud": ["a", "b"], "exp": 1606392950, "iat": 1606389349,
-            "idp": "default", "iss": "https://acp.example.com/t/default", "jti": "e670f421", "nbf": 1606389349,
+            "acr": "1", "aid": "default", "amr": ["pwd"], "aud": ["a", "b"], "exp": 1_606_392_950, "iat": 1_606_389_349,
+            "idp": "default", "iss": "https://acp.example.com/t/default", "jti": "e670f421", "nbf": 1_606_389_349,
             "scp": ["amazon_api_scope"], "st": "public", "sub": "user", "tid": "t",
         });
         assert_eq!(injected(&claims), (claims.clone(), None));

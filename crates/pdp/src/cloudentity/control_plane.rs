@@ -154,7 +154,7 @@ impl ControlPlane {
         ];
         for (name, value) in ids {
             if let Some(value) = value {
-                url.push_str(&format!("&{name}={}", encode(value)));
+                url.extend(["&", name, "=", &encode(value)]);
             }
         }
         let call = "GET /gateways/configuration";

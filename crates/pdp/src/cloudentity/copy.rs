@@ -37,10 +37,6 @@ impl ConfigurationCopy {
     /// What is in it; `None` where it is not there or not one of that gateway.
     pub(super) fn read(&self, gateway: &str) -> Option<Kept> {
         let mut text = Vec::new();
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the one file that is kept between starts"
-        )]
         let file = fs::File::open(&self.0).ok()?;
         file.take(MAX_FILE_BYTES).read_to_end(&mut text).ok()?;
         let kept: Kept = serde_json::from_slice(&text).ok()?;
@@ -56,10 +52,6 @@ impl ConfigurationCopy {
 }
 
 fn write_whole(path: &Path, text: &[u8]) -> io::Result<()> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one file that is kept between starts"
-    )]
     let mut file = fs::File::create(path)?;
     file.write_all(text)
 }

@@ -708,6 +708,7 @@ async fn services_that_are_deployed_at_the_same_time_are_all_deployed() {
 }
 
 /// The document is generated from the types; `docs/openapi.json` is what people and programs read.
+#[expect(clippy::disallowed_methods, reason = "a page of the docs")]
 #[tokio::test]
 async fn the_document_is_the_one_in_the_docs() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
