@@ -136,6 +136,7 @@ impl OperationIndex {
             });
             branch.here.push((rank, candidate));
         }
+        index.patterns.shrink();
         index
     }
 
@@ -248,6 +249,14 @@ impl ApiService {
 }
 
 impl Branch {
+    /// Gives back the room that was left for more.
+    fn shrink(&mut self) {
+        self.here.shrink_to_fit();
+        self.literal.shrink_to_fit();
+        let branches = self.literal.values_mut().chain(self.other.as_deref_mut());
+        branches.for_each(Self::shrink);
+    }
+
     /// The first in rank that covers the path with these segments. Goes no deeper than the longest
     /// pattern, however long the path is.
     fn winner<'path>(
