@@ -9,13 +9,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// How long an answer may take before the benchmark gives up.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Threads that ask without pause: as many as the machine has cores, as one alone does not saturate it.
 const THREADS: usize = 2;
 /// Connections of the load that comes at fixed times.
-pub(crate) const OPEN_CONNECTIONS: usize = 16;
+pub(crate) const OPEN_CONNECTIONS: usize = 32;
 /// Room for an answer.
 const ANSWER_BYTES: usize = 64 * 1024;
 
@@ -168,46 +169,58 @@ impl Calls {
     }
 
     /// Asks at fixed times, `rate` times a second, whatever the answers take; gives the time of each from
-    /// when it was due, sorted.
+    /// when it was due, sorted. A call that finds every connection busy waits, and its time runs.
     #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
     pub(crate) fn at_fixed_times(&self, rate: f64, time: Duration) -> Result<Latencies> {
-        let every = Duration::from_secs_f64(f64::from(u16::try_from(OPEN_CONNECTIONS)?) / rate);
-        let begin = Instant::now() + Duration::from_millis(20);
-        let lists = thread::scope(|scope| {
-            let asking: Vec<_> = (0..OPEN_CONNECTIONS)
-                .map(|number| {
-                    let offset = every * u32::try_from(number).unwrap_or(0)
-                        / u32::try_from(OPEN_CONNECTIONS).unwrap_or(1);
-                    scope.spawn(move || self.on_schedule(begin + offset, every, time))
-                })
-                .collect();
-            asking.into_iter().map(joined).collect::<Result<Vec<_>>>()
-        })?;
-        Ok(Latencies::new(lists.concat()))
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
-    fn on_schedule(
-        &self,
-        first: Instant,
-        every: Duration,
-        time: Duration,
-    ) -> Result<Vec<Duration>> {
-        let mut connection = Connection::open(self.address)?;
+        let mut free = (0..OPEN_CONNECTIONS)
+            .map(|_| Connection::open(self.address))
+            .collect::<Result<Vec<_>>>()?;
+        let mut busy: Vec<(Connection, Instant)> = Vec::new();
         let mut times = Vec::new();
-        let (mut due, warm) = (first, first + time / 10);
+        let every = Duration::from_secs_f64(1.0 / rate);
+        let mut due = Instant::now();
+        let warm = due + time / 10;
         let end = warm + time;
-        while due < end {
-            thread::sleep(due.saturating_duration_since(Instant::now()));
-            connection.send(self.next())?;
-            self.check(&mut connection)?;
-            if due >= warm {
-                times.push(Instant::now() - due);
+        while due < end || !busy.is_empty() {
+            let now = Instant::now();
+            while due <= now && due < end {
+                let Some(mut connection) = free.pop() else {
+                    break;
+                };
+                connection.send(self.next())?;
+                busy.push((connection, due));
+                due += every;
             }
-            due += every;
+            let wait = if free.is_empty() || due >= end {
+                PATIENCE
+            } else {
+                due.saturating_duration_since(Instant::now())
+            };
+            for at in readable(&busy, wait)? {
+                let (mut connection, asked) = busy.swap_remove(at);
+                self.check(&mut connection)?;
+                if asked >= warm {
+                    times.push(Instant::now() - asked);
+                }
+                free.push(connection);
+            }
         }
-        Ok(times)
+        Ok(Latencies::new(times))
     }
+}
+
+/// Which of the connections have something to read, the last first, after at most that time.
+fn readable(busy: &[(Connection, Instant)], wait: Duration) -> Result<Vec<usize>> {
+    let mut asked: Vec<_> = busy
+        .iter()
+        .map(|(connection, _)| PollFd::new(&connection.stream, PollFlags::IN))
+        .collect();
+    poll(&mut asked, Some(&Timespec::try_from(wait)?))?;
+    let ready = asked.iter().enumerate().rev();
+    Ok(ready
+        .filter(|(_, one)| !one.revents().is_empty())
+        .map(|(at, _)| at)
+        .collect())
 }
 
 fn joined<T>(thread: thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {

@@ -241,7 +241,7 @@ fn method(text: &mut String) -> Result<()> {
          *Other tokens* are {} in turn, eight times as many as the service remembers, so at least seven of \
          eight signatures are verified. RS256 with 2048 bits, keys cached.\n\
          - *At fixed times*: {OPEN_CONNECTIONS} connections with one call under way on each, {} ms in each round; a \
-         latency counts from the time at which the call was due, whether or not an earlier answer held it up. The \
+         latency counts from the time at which the call was due, whether or not earlier answers held it up. The \
          imprecision of the load's timer, some 60 µs, is in it.\n\
          - *One decision* with more operations: the median on one connection, {} rounds of {} ms; the engine alone \
          answers the AuthZEN question in memory. One service holds all operations. *Largest to 10* is the worst of \
