@@ -1,6 +1,7 @@
 //! The decision service under load, beside Cerbos on the same questions: decisions a second, latency, what
 //! more operations cost, and memory.
 
+mod company;
 mod growth;
 mod load;
 mod peak;
@@ -15,6 +16,7 @@ use portcullis_test_support::issuer::Issuer;
 
 pub(crate) use report::section;
 
+use company::Moment;
 use growth::Growth;
 use load::Calls;
 use peak::{AtHalf, Peak};
@@ -38,6 +40,8 @@ pub(crate) struct ServiceFigures {
     /// Most memory and memory after the load of Portcullis and of Cerbos, in bytes.
     memory: [(f64, f64); 2],
     cerbos_version: String,
+    /// What other programs took of the machine meanwhile, in percent.
+    others: f64,
 }
 
 /// A server and the calls that it answers.
@@ -58,6 +62,16 @@ const CERBOS_LOGGING: usize = 6;
 
 /// Measures everything: about a minute and a half.
 pub(crate) fn measure(root: &Path, binaries: &Path, now: u64) -> Result<ServiceFigures> {
+    let begin = Moment::now()?;
+    let figures = measure_alone(root, binaries, now)?;
+    // The servers have ended, and what they took counts as this program's.
+    Ok(ServiceFigures {
+        others: Moment::now()?.others_since(begin),
+        ..figures
+    })
+}
+
+fn measure_alone(root: &Path, binaries: &Path, now: u64) -> Result<ServiceFigures> {
     let portcullis = binaries.join("portcullis");
     ensure!(
         portcullis.is_file(),
@@ -94,6 +108,7 @@ pub(crate) fn measure(root: &Path, binaries: &Path, now: u64) -> Result<ServiceF
         growth,
         memory: memories?,
         cerbos_version: servers::cerbos_version(root)?,
+        others: 0.0,
     })
 }
 

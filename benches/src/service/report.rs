@@ -28,9 +28,11 @@ const MAX_MEMORY: f64 = 40e6;
 /// The section, for the page.
 pub(crate) fn section(figures: &ServiceFigures) -> Result<String> {
     let mut text = format!(
-        "## Decision service\n\nMeasured with {}. Peer: Cerbos {}. The load is made on the same cores.\n\n",
+        "## Decision service\n\nMeasured with {}. Peer: Cerbos {}. The load is made on the same cores. Other programs took {:.0} % of them \
+         meanwhile.\n\n",
         machine()?,
         figures.cerbos_version,
+        figures.others,
     );
     under_load(&mut text, figures)?;
     beside_cerbos(&mut text, figures)?;
