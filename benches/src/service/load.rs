@@ -24,7 +24,7 @@ const ANSWER_BYTES: usize = 64 * 1024;
 #[derive(Debug)]
 pub(crate) struct Calls {
     address: SocketAddr,
-    calls: Vec<Vec<u8>>,
+    prepared: Vec<Vec<u8>>,
     permit: Permit,
     next: AtomicUsize,
 }
@@ -60,10 +60,10 @@ impl Post<'_> {
 }
 
 impl Calls {
-    pub(crate) fn new(address: SocketAddr, calls: Vec<Vec<u8>>, permit: Permit) -> Self {
+    pub(crate) fn new(address: SocketAddr, prepared: Vec<Vec<u8>>, permit: Permit) -> Self {
         Self {
             address,
-            calls,
+            prepared,
             permit,
             next: AtomicUsize::new(0),
         }
@@ -79,8 +79,8 @@ impl Calls {
 
     /// All calls come in turn, whichever connection they take.
     fn next(&self) -> &[u8] {
-        let at = self.next.fetch_add(1, Ordering::Relaxed) % self.calls.len();
-        self.calls.get(at).map_or(&[], Vec::as_slice)
+        let at = self.next.fetch_add(1, Ordering::Relaxed) % self.prepared.len();
+        self.prepared.get(at).map_or(&[], Vec::as_slice)
     }
 
     fn check(&self, connection: &mut Connection) -> Result<()> {
@@ -200,7 +200,7 @@ impl Calls {
                 let (mut connection, asked) = busy.swap_remove(at);
                 self.check(&mut connection)?;
                 if asked >= warm {
-                    times.push(Instant::now() - asked);
+                    times.push(asked.elapsed());
                 }
                 free.push(connection);
             }

@@ -75,8 +75,9 @@ impl Server {
         let (address, grpc) = (free_address()?, free_address()?);
         let configuration = format!(
             "server: {{ httpListenAddr: '{address}', grpcListenAddr: '{grpc}' }}\n\
-             storage: {{ driver: disk, disk: {{ directory: {policies:?}, watchForChanges: false }} }}\n\
-             audit: {{ enabled: false }}\ntelemetry: {{ disabled: true }}\n"
+             storage: {{ driver: disk, disk: {{ directory: '{}', watchForChanges: false }} }}\n\
+             audit: {{ enabled: false }}\ntelemetry: {{ disabled: true }}\n",
+            policies.display()
         );
         let file = folder.path().join("cerbos.yaml");
         fs::write(&file, configuration)?;
