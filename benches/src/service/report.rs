@@ -227,6 +227,9 @@ fn method(text: &mut String) -> Result<()> {
          decision are looked at, and anything but a permit ends the run. Server and load share the machine, so that \
          the most that a fast server can do is bounded by what the load costs; processor time is what its process \
          alone uses.\n\
+         - Other programs on the machine lower what a server can do at most, that of Cerbos more than that of Portcullis, \
+         and hold up answers for milliseconds: with a share of more than a few percent, the ratios of decisions and the \
+         latencies at half of the most are theirs as well.\n\
          - {ROUNDS} rounds; in each, every server is asked on one connection and on {}, each for {} ms after a \
          warm-up, another one first in each round. *The most* is what the best number of connections gives; a ratio is \
          taken within a round.\n\
