@@ -3,6 +3,7 @@
 //! Exit status: 0 done or permit, 1 the answer is no, 2 the command could not do its work.
 
 mod commands;
+mod memory;
 
 use std::process::ExitCode;
 
@@ -45,6 +46,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    memory::use_small_pages();
     let outcome = match Arguments::parse().command {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Policy(command) => policy::run(&command),

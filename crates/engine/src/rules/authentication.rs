@@ -9,7 +9,7 @@ use super::Refusal;
 use crate::claims::AccessToken;
 
 /// What the authentication behind a token must have been.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct AuthenticationRule {
     /// Authentication context classes of which `acr` must name one; none where any will do.
     acr_values: Vec<String>,
