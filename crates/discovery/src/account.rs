@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::apis::Identity;
 use crate::arn::FunctionArn;
 use crate::permission::FunctionView;
 
@@ -30,6 +31,16 @@ impl Account {
     #[must_use]
     pub fn api(&self, id: &str) -> Option<&Api> {
         self.apis.iter().find(|api| api.id == id)
+    }
+
+    /// Whose it is, and where.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        Identity {
+            account: self.id.clone(),
+            region: self.region.clone(),
+            partition: self.partition.clone(),
+        }
     }
 
     /// The ARN that API Gateway invokes a function as, for an authorizer of an API

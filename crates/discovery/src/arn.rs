@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::apis::Identity;
+
 /// Longest ARN, in characters (Lambda API reference, `FunctionArn`, has 140 for the name within it).
 const MAX_CHARS: usize = 256;
 
@@ -44,6 +46,19 @@ impl FunctionArn {
             return Err(invalid());
         }
         Ok(Self(text.to_owned()))
+    }
+
+    /// A function of the account: by its ARN, or by its name and perhaps `:ALIAS`.
+    pub fn within(identity: &Identity, text: &str) -> Result<Self, InvalidArn> {
+        if text.starts_with("arn:") {
+            return Self::parse(text);
+        }
+        let (partition, region) = (&identity.partition, &identity.region);
+        let whole = format!(
+            "arn:{partition}:lambda:{region}:{}:function:{text}",
+            identity.account
+        );
+        Self::parse(&whole).map_err(|_| InvalidArn(text.chars().take(MAX_CHARS).collect()))
     }
 
     /// The function that the URI of an authorizer calls
@@ -114,6 +129,6 @@ impl fmt::Display for FunctionArn {
 /// A text that is no ARN of a function.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
-    "\"{0}\" is not the ARN of a Lambda function: expected arn:aws:lambda:REGION:ACCOUNT:function:NAME, and perhaps :ALIAS"
+    "\"{0}\" is no Lambda function: expected its name or arn:aws:lambda:REGION:ACCOUNT:function:NAME, and perhaps :ALIAS"
 )]
 pub struct InvalidArn(String);

@@ -1,5 +1,6 @@
 //! The subcommands, a module each, and what they share.
 
+pub(crate) mod aws;
 pub(crate) mod decide;
 pub(crate) mod policy;
 pub(crate) mod serve;
