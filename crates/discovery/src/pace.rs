@@ -70,6 +70,10 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a clock that stands still, and is moved by waiting"
+    )]
     async fn a_burst_is_free_and_the_rest_is_paced() {
         let pace = Pace::new(Duration::from_millis(400), 5);
         let start = Instant::now();

@@ -9,7 +9,7 @@ use crate::account::{
 };
 use crate::arn::FunctionArn;
 use crate::selection::{Include, Selection};
-use crate::state::{ApiBinding, BindingState};
+use crate::state::{ApiBinding, BindingState, Wanted};
 use crate::target::{AuthorizerSpec, Target};
 
 /// The tag of an API that is bound; its value is the name of the authorizer.
@@ -343,7 +343,9 @@ impl Question<'_> {
         changed: bool,
         plan: &mut ApiPlan,
     ) {
-        let pending = recorded.is_some_and(|one| one.undeployed.contains(&stage.name));
+        let pending = recorded.is_some_and(|one| {
+            one.undeployed.contains(&stage.name) && !one.is_served(stage, Wanted::Bound)
+        });
         if !changed && !pending {
             return;
         }

@@ -1,6 +1,7 @@
 //! The calls to AWS, made with the AWS SDK for Rust. Credentials, region and endpoint come from where the AWS CLI takes
 //! them: the environment (`AWS_PROFILE`, `AWS_ENDPOINT_URL`, ...), the shared files, SSO, a container or instance.
 
+mod connector;
 mod errors;
 mod functions;
 mod rest;
@@ -53,12 +54,17 @@ pub enum ConnectError {
     /// Nothing says which region.
     #[error("no region: give --region, set AWS_REGION, or name one in the profile")]
     NoRegion,
+    /// TLS cannot be had.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(String),
 }
 
 impl SdkApis {
     /// Reads the configuration. No call is made yet.
     pub async fn connect(connection: Connection) -> Result<Self, ConnectError> {
+        let client = connector::client().map_err(|error| ConnectError::Tls(error.to_string()))?;
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(client)
             .retry_config(RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS))
             .timeout_config(
                 TimeoutConfig::builder()

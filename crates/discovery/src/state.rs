@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::account::{Account, Authorization, Protocol, RouteRef};
+use crate::account::{
+    Account, Authorization, AuthorizationKind, Deployed, Protocol, RouteRef, Stage,
+};
 
 /// The format that this program writes.
 const VERSION: u32 = 1;
@@ -59,6 +61,33 @@ pub struct RouteBinding {
     pub reference: RouteRef,
     /// Who authorized it before.
     pub before: Authorization,
+}
+
+/// What a stage is asked to serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// The routes with the authorizer.
+    Bound,
+    /// What was there before.
+    Before,
+}
+
+impl ApiBinding {
+    /// Whether AWS tells that a stage serves every route as wanted, whoever deployed it. It never does where another
+    /// Lambda authorizer was replaced, as it does not tell which one is deployed.
+    pub(crate) fn is_served(&self, stage: &Stage, wanted: Wanted) -> bool {
+        let Deployed::Routes(served) = &stage.deployed else {
+            return false;
+        };
+        self.routes.iter().all(|(key, route)| {
+            let before = route.before.kind;
+            let kind = match wanted {
+                Wanted::Bound => AuthorizationKind::Custom,
+                Wanted::Before => before,
+            };
+            before != AuthorizationKind::Custom && served.get(key) == Some(&Some(kind))
+        })
+    }
 }
 
 impl BindingState {

@@ -6,7 +6,7 @@ use crate::account::{Account, Api, Deployed};
 use crate::arn::FunctionArn;
 use crate::plan::{ApiPlan, Change, Plan, also, manual_stages};
 use crate::selection::Selection;
-use crate::state::{ApiBinding, BindingState};
+use crate::state::{ApiBinding, BindingState, Wanted};
 
 /// Plans to free the selected APIs. A route that something else authorizes by now is left as it is; an authorizer
 /// and its permission stay for as long as a stage may still serve a route with them.
@@ -161,7 +161,8 @@ impl Unbinding<'_> {
         for stage in &api.stages {
             let pending = self.binding.undeployed.contains(&stage.name);
             let changed = !freed.is_empty() || pending;
-            if stage.auto_deploy || stage.deployed == Deployed::Nothing || !changed {
+            let needs_none = stage.auto_deploy || stage.deployed == Deployed::Nothing;
+            if needs_none || !changed || self.binding.is_served(stage, Wanted::Before) {
                 continue;
             }
             if self.deploy && self.selection.takes_stage(&stage.name) {

@@ -219,20 +219,18 @@ fn an_authorizer_that_nobody_uses() {
 }
 
 fn policy(operations: &str) -> PolicySet {
-    let service = format!(
-        "name: Orders\naws: [{{ api_id: orders, stage: prod }}]\ntokens:\n  - issuer: https://idp.example.com\n    \
-         audience: api\npaths: plain\noperations:\n{operations}"
-    );
-    let files = [
-        SourceFile {
-            path: "portcullis.yaml".to_owned(),
-            text: "version: 1\n".to_owned(),
-        },
-        SourceFile {
-            path: "services/orders.yaml".to_owned(),
-            text: service,
-        },
+    let text = [
+        "name: Orders",
+        "aws: [{ api_id: orders, stage: prod }]",
+        "tokens: [{ issuer: https://idp.example.com, audiences: [api] }]",
+        "paths: plain",
+        "operations:",
+        operations,
     ];
+    let files = [SourceFile {
+        path: "services/orders.yaml".to_owned(),
+        text: text.join("\n"),
+    }];
     compile(&files, &[]).unwrap()
 }
 
@@ -284,7 +282,7 @@ fn caches_that_the_policy_does_not_allow() {
         })
     };
     assert_eq!(held_against(cached(), GUARDED), []);
-    let recent = format!("{GUARDED}    rules:\n      authentication: {{ max_age: 600s }}\n");
+    let recent = format!("{GUARDED}    rules:\n      authentication: {{ max_age: 600 }}\n");
     assert_eq!(
         held_against(cached(), &recent),
         [(Severity::Error, FindingCode::CacheContradictsPolicy)]

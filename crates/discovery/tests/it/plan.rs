@@ -1,8 +1,8 @@
 //! What a plan takes, what it leaves alone, and what it says.
 
 use portcullis_discovery::{
-    AuthorizationKind, AuthorizerSpec, BindingState, Change, Include, InvalidTarget,
-    InvokePermission, Plan, Protocol, Selection, Target, plan,
+    AuthorizationKind, AuthorizerSpec, AwsApis, BindingState, Change, Include, InvalidTarget,
+    InvokePermission, Plan, Protocol, Selection, Target, apply, plan, plan_unbinding,
 };
 
 use crate::fake::{FakeApi, FakeAws, World, custom, fresh, function, lambda, of_kind, run, target};
@@ -390,4 +390,37 @@ fn settings_that_do_not_go_together_are_refused() {
     for (spec, expected) in cases {
         assert_eq!(Target::new(function("f"), spec).unwrap_err(), expected);
     }
+}
+
+#[test]
+fn a_stage_that_somebody_else_deployed_is_deployed_once() {
+    let api = FakeApi::new("orders", Protocol::Rest, &["GET /orders"]).deployed("prod");
+    let before = World::new(vec![api]);
+    run(async {
+        let all = Selection::default();
+        let aws = FakeAws::new(before.clone());
+        let account = aws.read(&all).await;
+        let mut state = fresh(&account);
+        let first = plan(&account, &all, Include::default(), &target(), false, &state);
+        apply(&aws, &first, &mut state, |_| Ok(()), |_, _| ())
+            .await
+            .unwrap();
+
+        // Not deployed yet: what was there before is what is served, so freeing it needs no deployment.
+        let account = aws.read(&all).await;
+        let free = plan_unbinding(&account, &all, false, &state);
+        assert!(free.apis[0].changes.contains(&Change::Forget), "{free:#?}");
+
+        aws.deploy(Protocol::Rest, "orders", "prod", "by hand")
+            .await
+            .unwrap();
+        let account = aws.read(&all).await;
+        let again = plan(&account, &all, Include::default(), &target(), true, &state);
+        assert_eq!(again.changes(), 0, "{again:#?}");
+        let free = plan_unbinding(&account, &all, false, &state);
+        assert!(
+            !free.apis[0].changes.contains(&Change::Forget),
+            "it is served by now: {free:#?}"
+        );
+    });
 }

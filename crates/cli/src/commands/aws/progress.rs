@@ -40,20 +40,20 @@ impl ProgressLine {
             return;
         }
         let text: String = text.chars().take(WIDTH).collect();
-        self.write(&format!("\r\x1b[K{text}"));
+        write(&format!("\r\x1b[K{text}"));
         self.shown = true;
     }
 
     pub(super) fn clear(&mut self) {
         if self.shown {
-            self.write("\r\x1b[K");
+            write("\r\x1b[K");
             self.shown = false;
         }
     }
+}
 
-    fn write(&self, text: &str) {
-        let mut stderr = std::io::stderr().lock();
-        // Progress that nobody can see is no reason to stop.
-        let _ = write!(stderr, "{text}").and_then(|()| stderr.flush());
-    }
+fn write(text: &str) {
+    let mut stderr = std::io::stderr().lock();
+    // Progress that nobody can see is no reason to stop.
+    let _ = write!(stderr, "{text}").and_then(|()| stderr.flush());
 }

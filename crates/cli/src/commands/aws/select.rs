@@ -67,6 +67,10 @@ impl SelectArguments {
 
 #[derive(Args)]
 #[command(next_help_heading = "What they are bound to")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line, and turned into a type at once"
+)]
 pub(super) struct TargetArguments {
     /// The authorizer function, by its name or ARN, perhaps with :ALIAS.
     #[arg(long, value_name = "FUNCTION")]
