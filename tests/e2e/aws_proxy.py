@@ -3,15 +3,18 @@
 import http.client
 import http.server
 import json
+import re
 import threading
 
+# MiniStack keeps the TTL of an authorizer as the text that CloudFormation or a patch gives it; AWS has a number.
+TTL_AS_TEXT = re.compile(rb'("authorizerResultTtlInSeconds": ?)"([0-9]+)"')
 WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 
 
 class AwsProxy:
     """Hands every request on to the port of the local AWS.
 
-    `throttled` is how many requests are still answered with 429. `after_write` is called with the number of each
+    `throttled` is how many requests to API Gateway are still answered with 429. `after_write` is called with the number of each
     request that changes something, from 1, once AWS has carried it out and before the client hears of it. `page`, where
     set, is how many entries a page of a REST API's list has. Requests are kept in `calls`, as (method, path).
     """
@@ -30,7 +33,7 @@ class AwsProxy:
             def handle_request(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 proxy.calls.append((self.command, self.path))
-                if proxy.throttled > 0:
+                if proxy.throttled > 0 and self.path != "/":
                     proxy.throttled -= 1
                     self.answer(
                         429,
@@ -42,7 +45,7 @@ class AwsProxy:
                 connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
                 connection.request(self.command, path, body, dict(self.headers))
                 response = connection.getresponse()
-                content = response.read()
+                content = TTL_AS_TEXT.sub(rb"\1\2", response.read())
                 # STS is asked by POST, and changes nothing.
                 if self.command in WRITES and self.path != "/":
                     proxy._writes += 1

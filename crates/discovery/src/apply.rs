@@ -132,10 +132,9 @@ impl<A: AwsApis, S: FnMut(&BindingState) -> Result<(), StateFileError>> Step<'_,
                 self.apis.authorize(id, reference, from, to).await
             }
             Change::Tag => {
-                self.record(|binding| binding.tagged = true)?;
-                self.apis
-                    .tag(protocol, id, TAG, &self.api.authorizer_name)
-                    .await
+                let name = &self.api.authorizer_name;
+                let done = self.apis.tag(protocol, id, TAG, name).await;
+                self.then(done, |binding| binding.tagged = true)?
             }
             Change::Deploy { stage, .. } => {
                 let why = "portcullis aws: authorization changed";

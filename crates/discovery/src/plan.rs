@@ -308,7 +308,9 @@ impl Question<'_> {
             before: route.authorization.clone(),
         }));
         let recorded = self.state.apis.get(&api.id);
-        let tagged = api.tags.get(TAG) == Some(&spec.name);
+        // What was tagged stays so, also where the list of APIs does not show it yet.
+        let tagged =
+            api.tags.get(TAG) == Some(&spec.name) || recorded.is_some_and(|one| one.tagged);
         if !tagged && (recorded.is_some() || !wanted.is_empty()) {
             plan.changes.push(Change::Tag);
         }

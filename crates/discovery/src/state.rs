@@ -26,8 +26,8 @@ pub struct BindingState {
     pub apis: BTreeMap<String, ApiBinding>,
 }
 
-/// One API that was bound, in whole or in part. Each member is written before the step that makes it true, so what
-/// is recorded may not have come about, and nothing has come about that is not recorded.
+/// One API that was bound, in whole or in part. What it takes to undo a step is written before the step, so what is
+/// recorded may not have come about, and nothing has come about that could not be undone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ApiBinding {

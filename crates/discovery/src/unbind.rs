@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::account::{Account, Api, Deployed};
 use crate::arn::FunctionArn;
-use crate::plan::{ApiPlan, Change, Plan, also, manual_stages};
+use crate::plan::{ApiPlan, Change, Plan, TAG, also, manual_stages};
 use crate::selection::Selection;
 use crate::state::{ApiBinding, BindingState, Wanted};
 
@@ -91,7 +91,7 @@ impl Unbinding<'_> {
             .collect();
         let all_live = self.stages(api, &freed, plan);
         if in_use.is_empty() && all_live {
-            if self.binding.tagged {
+            if self.binding.tagged || api.tags.contains_key(TAG) {
                 plan.changes.push(Change::Untag);
             }
             if let Some(id) = plan

@@ -21,8 +21,11 @@ where
         };
     };
     let metadata = service.err().meta();
-    let message = shorten(metadata.message().unwrap_or("no message"));
-    match metadata.code().unwrap_or("no error code") {
+    let message = metadata
+        .message()
+        .map_or_else(|| chain(error), str::to_owned);
+    let message = shorten(&message);
+    match metadata.code().unwrap_or("an answer that cannot be read") {
         "AccessDenied" | "AccessDeniedException" | "UnauthorizedException" => {
             AwsError::Denied { call, message }
         }

@@ -52,11 +52,10 @@ pub(super) async fn make(
     arguments: &TargetArguments,
     state: &BindingState,
 ) -> Result<Plan> {
-    let target = arguments.target(&account.identity())?;
-    let function = target.function();
-    read_function(apis, account, function)
-        .await?
-        .with_context(|| format!("there is no function {function}"))?;
+    let function = arguments.function(&account.identity())?;
+    let view = read_function(apis, account, &function).await?;
+    let view = view.with_context(|| format!("there is no function {function}"))?;
+    let target = arguments.target(function, &view)?;
     let (include, deploy) = (arguments.include(), arguments.deploy);
     Ok(plan(account, selection, include, &target, deploy, state))
 }

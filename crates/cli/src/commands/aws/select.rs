@@ -3,7 +3,8 @@
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use portcullis_discovery::{
-    AuthorizerSpec, FunctionArn, Identity, Include, Protocol, RestAuthorizerType, Selection, Target,
+    AuthorizerSpec, FunctionArn, FunctionView, Identity, Include, Protocol, RestAuthorizerType,
+    Selection, Target,
 };
 
 #[derive(Args)]
@@ -78,9 +79,10 @@ pub(super) struct TargetArguments {
     /// The name of the authorizer that each API gets, by which it is found again.
     #[arg(long, value_name = "NAME", default_value = "portcullis")]
     authorizer_name: String,
-    /// How long API Gateway caches answers, in seconds, up to 3600 (docs/caching.md).
-    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
-    cache_ttl: u32,
+    /// How long API Gateway caches answers, in seconds, up to 3600 (docs/caching.md); where it is left out, as long as
+    /// the function is told (`PORTCULLIS_CACHE_TTL`).
+    #[arg(long, value_name = "SECONDS")]
+    cache_ttl: Option<u32>,
     /// Ask the function also about requests without an Authorization header, which public operations need.
     #[arg(long)]
     no_identity_source: bool,
@@ -90,9 +92,9 @@ pub(super) struct TargetArguments {
     /// Payload format at HTTP APIs.
     #[arg(long, value_name = "VERSION", default_value = "2.0", value_parser = ["1.0", "2.0"])]
     http_payload: String,
-    /// What the function answers to HTTP APIs, as its `PORTCULLIS_HTTP_RESPONSE` says.
-    #[arg(long, value_name = "FORM", default_value = "iam")]
-    http_response: HttpResponse,
+    /// What the function answers to HTTP APIs; where it is left out, what it is told (`PORTCULLIS_HTTP_RESPONSE`).
+    #[arg(long, value_name = "FORM")]
+    http_response: Option<HttpResponse>,
     /// Bind OPTIONS, too, which browsers send without credentials.
     #[arg(long)]
     include_options: bool,
@@ -117,7 +119,8 @@ enum HttpResponse {
 }
 
 impl TargetArguments {
-    pub(super) fn target(&self, identity: &Identity) -> Result<Target> {
+    /// The function, which has to be where the APIs are.
+    pub(super) fn function(&self, identity: &Identity) -> Result<FunctionArn> {
         let function = FunctionArn::within(identity, &self.function)?;
         if function.region() != identity.region {
             bail!(
@@ -127,20 +130,32 @@ impl TargetArguments {
                 function.region()
             );
         }
+        Ok(function)
+    }
+
+    /// What APIs are bound to. What is not given is as the function is set up, so that both agree.
+    pub(super) fn target(&self, function: FunctionArn, view: &FunctionView) -> Result<Target> {
+        let as_told = match view.http_response.as_deref() {
+            Some("simple") => HttpResponse::Simple,
+            _ => HttpResponse::Iam,
+        };
+        // Payload format 1.0 has no simple responses, whatever the function is told.
+        let payload_1 = self.http_payload == "1.0";
+        let response = match self.http_response {
+            Some(response) => response,
+            None if payload_1 => HttpResponse::Iam,
+            None => as_told,
+        };
         let authorizer = AuthorizerSpec {
             name: self.authorizer_name.clone(),
-            ttl: self.cache_ttl,
+            ttl: self.cache_ttl.or(view.cache_ttl).unwrap_or(0),
             require_authorization: !self.no_identity_source,
             rest_type: match self.rest_type {
                 RestType::Request => RestAuthorizerType::Request,
                 RestType::Token => RestAuthorizerType::Token,
             },
-            http_payload: if self.http_payload == "1.0" {
-                "1.0"
-            } else {
-                "2.0"
-            },
-            simple_responses: self.http_response == HttpResponse::Simple,
+            http_payload: if payload_1 { "1.0" } else { "2.0" },
+            simple_responses: response == HttpResponse::Simple,
         };
         Ok(Target::new(function, authorizer)?)
     }
