@@ -282,11 +282,17 @@ fn caches_that_the_policy_does_not_allow() {
         })
     };
     assert_eq!(held_against(cached(), GUARDED), []);
-    let recent = format!("{GUARDED}    rules:\n      authentication: {{ max_age: 600 }}\n");
-    assert_eq!(
-        held_against(cached(), &recent),
-        [(Severity::Error, FindingCode::CacheContradictsPolicy)]
-    );
+    for asked in [
+        "rules: { authentication: { max_age: 600 } }",
+        "rules: { sender_constraint: dpop }",
+        "statements: [{ code: set-headers, payload: { X-Tier: gold } }]",
+    ] {
+        let found = held_against(cached(), &format!("{GUARDED}    {asked}\n"));
+        let expected = [(Severity::Error, FindingCode::CacheContradictsPolicy)];
+        assert_eq!(found, expected, "{asked}");
+        let off = with_authorizer(|_, _| ());
+        assert_eq!(held_against(off, &format!("{GUARDED}    {asked}\n")), []);
+    }
 }
 
 #[test]

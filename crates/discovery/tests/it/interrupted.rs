@@ -82,7 +82,7 @@ fn a_binding_is_finished() {
             let aws = FakeAws::new(aws.world());
             let (state, done) = bind(&aws, &state).await;
             assert!(done, "{failure:?}");
-            assert_eq!(normal(aws.world()), normal(expected.clone()), "{failure:?}");
+            assert_eq!(normal(&aws.world()), normal(&expected), "{failure:?}");
             let (state, _) = bind(&aws, &state).await;
             let changes = aws.changes();
             let (_, _) = bind(&aws, &state).await;
@@ -116,6 +116,6 @@ fn an_unbinding_is_finished() {
 }
 
 /// The id of an authorizer depends on how many were made.
-fn normal(world: World) -> String {
+fn normal(world: &World) -> String {
     format!("{world:#?}").replace("made2", "made1")
 }
