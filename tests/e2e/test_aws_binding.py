@@ -6,6 +6,8 @@ What depends on either is tested on an AWS in memory (crates/discovery/tests).
 
 import io
 import json
+import os
+import pty
 import signal
 import subprocess
 import zipfile
@@ -153,12 +155,12 @@ class Cli:
             AWS_SECRET_ACCESS_KEY="test",
         )
 
-    def start(self, *arguments):
+    def start(self, *arguments, stdin=subprocess.DEVNULL):
         return subprocess.Popen(
             [str(paths.PORTCULLIS), "aws", *arguments],
             cwd=self.directory,
             env=self.environment,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -382,6 +384,38 @@ def test_nothing_is_changed_unless_it_is_meant(authorizer, make, cli):
     )
     assert "there is no state file" in cli.run("unbind", "--api", api, "--yes", status=2)
     assert make.everything(api) == before
+
+
+def test_somebody_at_a_terminal_is_asked(authorizer, make, cli):
+    api = make.make_rest("asked")
+
+    def answer(text, meanwhile=lambda: None):
+        terminal, other_end = pty.openpty()
+        process = cli.start("bind", "--function", authorizer, "--api", api, stdin=other_end)
+        os.close(other_end)
+        question = process.stderr.read(len("Carry out these 6 changes? [y/N] "))
+        assert question == "Carry out these 6 changes? [y/N] "
+        meanwhile()
+        os.write(terminal, f"{text}\n".encode())
+        _, errors = process.communicate(timeout=60)
+        os.close(terminal)
+        return process.returncode, errors.strip()
+
+    def somebody_else():
+        planets = next(one for one in make.rest.get_resources(restApiId=api)["items"] if one["path"] == "/planets")
+        change = {"op": "replace", "path": "/authorizationType", "value": "AWS_IAM"}
+        make.rest.update_method(
+            restApiId=api, resourceId=planets["id"], httpMethod="GET", patchOperations=[change]
+        )
+
+    assert answer("n") == (1, "Nothing was changed.")
+    assert make.rest.get_authorizers(restApiId=api)["items"] == []
+    assert answer("yes") == (0, "")
+    assert make.methods(api)["GET /planets"][0] == "CUSTOM"
+    cli.run("unbind", "--api", api, "--deploy", "--yes")
+    status, errors = answer("y", somebody_else)
+    assert (status, "not what they were" in errors) == (1, True)
+    assert make.rest.get_authorizers(restApiId=api)["items"] == []
 
 
 def test_an_authorizer_that_is_set_up_otherwise_is_not_touched(authorizer, make, cli):

@@ -41,7 +41,7 @@ pub use policy_view::PolicyView;
 pub use read::{MAX_APIS, Progress, ReadError, read_account, read_function};
 pub use selection::{Include, Selection};
 pub use state::{ApiBinding, BindingState, RouteBinding, StateMismatch};
-pub use state_file::{StateFile, StateFileError};
+pub use state_file::{StateFile, StateFileError, StateLock};
 pub use target::{AuthorizerSpec, InvalidTarget, RestAuthorizerType, Target};
 pub use unbind::plan_unbinding;
 

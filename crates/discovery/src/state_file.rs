@@ -1,5 +1,6 @@
 //! The file that the state is kept in: replaced as a whole at every step, so that it is never half written.
 
+use std::fs::TryLockError;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -63,6 +64,22 @@ impl StateFile {
         std::fs::rename(&beside, &self.0).map_err(failed)
     }
 
+    /// Keeps other commands from using the file, for as long as the result lives; the system ends it with the process.
+    pub fn lock(&self) -> Result<StateLock, StateFileError> {
+        let failed = |source| StateFileError::Write {
+            path: self.name(),
+            source,
+        };
+        let mut beside = self.0.clone().into_os_string();
+        beside.push(".lock");
+        let file = std::fs::File::create(PathBuf::from(beside)).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => Ok(StateLock { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(StateFileError::InUse { path: self.name() }),
+            Err(TryLockError::Error(source)) => Err(failed(source)),
+        }
+    }
+
     fn name(&self) -> String {
         self.0.display().to_string()
     }
@@ -73,6 +90,12 @@ impl StateFile {
             source,
         }
     }
+}
+
+/// The only user of a state file.
+#[derive(Debug)]
+pub struct StateLock {
+    _file: std::fs::File,
 }
 
 /// A state file that cannot be used.
@@ -95,6 +118,12 @@ pub enum StateFileError {
         path: String,
         /// Why.
         source: std::io::Error,
+    },
+    /// Another command is at work with it.
+    #[error("{path} is in use by another portcullis aws: wait for it to end")]
+    InUse {
+        /// The file.
+        path: String,
     },
     /// It holds something else.
     #[error("{path} is no state file of portcullis aws: {source}")]

@@ -61,3 +61,16 @@ fn a_state_of_another_account_or_version_is_refused() {
         ));
     }
 }
+
+#[test]
+fn one_command_at_a_time_uses_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = StateFile::new(directory.path().join("state.json"));
+    let lock = file.lock().unwrap();
+    assert!(matches!(
+        file.lock().unwrap_err(),
+        StateFileError::InUse { .. }
+    ));
+    drop(lock);
+    file.lock().unwrap();
+}

@@ -50,16 +50,24 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Outcome> {
     let apis = arguments.connect.connect().await?;
     let mut account = read(&apis, &selection).await?;
     let file = StateFile::new(&consent.state);
+    let _lock = file.lock()?;
     let state = load(&file, &account)?;
-    let plan = make(&apis, &mut account, &selection, &arguments.target, &state).await?;
-    carry_out(&apis, &plan, state, &file, "bind", consent).await
+    let target = &arguments.target;
+    let plan = make(&apis, &mut account, &selection, target, &state).await?;
+    let again = async || {
+        let mut account = read(&apis, &selection).await?;
+        make(&apis, &mut account, &selection, target, &state).await
+    };
+    carry_out(&apis, &plan, again, &state, &file, "bind", consent).await
 }
 
-/// Shows a plan, asks whether it is meant, and carries it out.
+/// Shows a plan, asks whether it is meant, and carries it out. `again` makes it anew: whoever was asked may have taken
+/// their time.
 pub(super) async fn carry_out(
     apis: &SdkApis,
     plan: &Plan,
-    mut state: BindingState,
+    again: impl AsyncFnOnce() -> Result<Plan>,
+    state: &BindingState,
     file: &StateFile,
     verb: &str,
     consent: &ConsentArguments,
@@ -82,10 +90,19 @@ pub(super) async fn carry_out(
         }
         return Ok(Outcome::Yes);
     }
-    if !consent.yes && !ask(plan.changes())? {
-        complain("Nothing was changed.");
-        return Ok(Outcome::No);
+    if !consent.yes {
+        if !ask(plan.changes())? {
+            complain("Nothing was changed.");
+            return Ok(Outcome::No);
+        }
+        if again().await? != *plan {
+            complain(
+                "Nothing was changed: the APIs are not what they were when the plan was made. Run it again.",
+            );
+            return Ok(Outcome::No);
+        }
     }
+    let mut state = state.clone();
     let total = plan.changes();
     let mut line = ProgressLine::new();
     let save = |state: &BindingState| file.save(state);

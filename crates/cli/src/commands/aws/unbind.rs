@@ -33,9 +33,20 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Outcome> {
             file.path().display()
         );
     }
+    let _lock = file.lock()?;
     let apis = arguments.connect.connect().await?;
     let account = read(&apis, &selection).await?;
     let state = load(&file, &account)?;
     let plan = plan_unbinding(&account, &selection, arguments.deploy, &state);
-    carry_out(&apis, &plan, state, &file, "unbind", &arguments.consent).await
+    let again = async || {
+        let account = read(&apis, &selection).await?;
+        Ok(plan_unbinding(
+            &account,
+            &selection,
+            arguments.deploy,
+            &state,
+        ))
+    };
+    let consent = &arguments.consent;
+    carry_out(&apis, &plan, again, &state, &file, "unbind", consent).await
 }
