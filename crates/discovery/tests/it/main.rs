@@ -8,6 +8,7 @@
 mod doctor;
 mod fake;
 mod interrupted;
+mod permission;
 mod plan;
 mod read;
 mod round_trip;
