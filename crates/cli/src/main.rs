@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{Outcome, admin, decide, policy, serve, token};
+use commands::{Outcome, admin, aws, decide, policy, serve, token};
 
 /// Authorization for APIs on AWS: one decision, enforced wherever a request enters.
 #[derive(Parser)]
@@ -38,6 +38,9 @@ enum Command {
     /// Work with access tokens.
     #[command(subcommand)]
     Token(token::Command),
+    /// See who authorizes the APIs of an AWS account, and bind them to the authorizer.
+    #[command(subcommand)]
+    Aws(aws::Command),
     /// Make one decision and show how it came about.
     Decide(decide::Arguments),
     /// Compile policies from standard input and say nothing: how the decision service tries them out.
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Command::Policy(command) => policy::run(&command),
         Command::Admin(command) => admin::run(&command),
         Command::Token(command) => token::run(&command),
+        Command::Aws(command) => aws::run(&command),
         Command::Decide(arguments) => decide::run(&arguments),
         Command::CompileWorker => portcullis_policies::work()
             .map(|()| Outcome::Yes)

@@ -26,6 +26,11 @@ impl AuthenticationRule {
         }
     }
 
+    /// Whether what holds now stops holding with time.
+    pub(crate) const fn grows_old(&self) -> bool {
+        self.max_age.is_some()
+    }
+
     /// Whether the authentication grows too old within that time (in seconds).
     pub(crate) fn may_change_within(&self, token: &AccessToken<'_>, seconds: u64) -> bool {
         let age = token.seconds_since_authentication().unwrap_or(u64::MAX);
