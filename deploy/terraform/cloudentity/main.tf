@@ -1,0 +1,139 @@
+# The authorizer in Cloudentity mode: what ../../cloudformation/cloudentity.yaml makes, resource by resource.
+
+data "aws_partition" "current" {}
+
+data "aws_region" "current" {}
+
+data "aws_caller_identity" "current" {}
+
+locals {
+  partition  = data.aws_partition.current.partition
+  region     = data.aws_region.current.region
+  account_id = data.aws_caller_identity.current.account_id
+}
+
+resource "aws_cloudwatch_log_group" "log_group" {
+  name              = "/portcullis/${var.function_name}"
+  retention_in_days = var.log_retention_days
+  tags              = var.tags
+}
+
+resource "aws_iam_role" "lambda_execution_role" {
+  name        = var.function_name
+  description = "Execution role of the Portcullis authorizer. It writes its log and nothing else."
+  tags        = var.tags
+
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Principal = { Service = "lambda.amazonaws.com" }
+      Action    = "sts:AssumeRole"
+    }]
+  })
+}
+
+resource "aws_iam_role_policy" "lambda_policy" {
+  name = "logs"
+  role = aws_iam_role.lambda_execution_role.id
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect   = "Allow"
+      Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+      Resource = "${aws_cloudwatch_log_group.log_group.arn}:*"
+    }]
+  })
+}
+
+resource "aws_lambda_function" "lambda_function" {
+  function_name     = var.function_name
+  description       = "Portcullis authorizer, decides on each request with the configuration of a Cloudentity control plane."
+  runtime           = "provided.al2023"
+  handler           = "bootstrap"
+  architectures     = [var.architecture]
+  s3_bucket         = var.code_bucket
+  s3_key            = var.code_key
+  s3_object_version = var.code_version == "" ? null : var.code_version
+  role              = aws_iam_role.lambda_execution_role.arn
+  memory_size       = var.memory_size
+  timeout           = var.timeout_seconds
+  tags              = var.tags
+
+  logging_config {
+    log_format = "JSON"
+    # The function reads its level from here, so LOGGING_LEVEL would have no effect.
+    application_log_level = upper(var.logging_level)
+    system_log_level      = "WARN"
+    log_group             = aws_cloudwatch_log_group.log_group.name
+  }
+
+  environment {
+    variables = local.environment
+  }
+
+  depends_on = [aws_iam_role_policy.lambda_policy]
+}
+
+resource "aws_cloudwatch_event_rule" "lambda_trigger" {
+  name                = "${var.function_name}-poll"
+  description         = "Has the Portcullis authorizer poll its control plane."
+  schedule_expression = "rate(1 minute)"
+  state               = var.poll_on_schedule ? "ENABLED" : "DISABLED"
+  tags                = var.tags
+}
+
+resource "aws_cloudwatch_event_target" "lambda_trigger" {
+  rule      = aws_cloudwatch_event_rule.lambda_trigger.name
+  target_id = "authorizer"
+  arn       = aws_lambda_function.lambda_function.arn
+
+  # The next minute brings the next one.
+  retry_policy {
+    maximum_retry_attempts       = 0
+    maximum_event_age_in_seconds = 60
+  }
+}
+
+resource "aws_lambda_permission" "lambda_permission" {
+  function_name = aws_lambda_function.lambda_function.function_name
+  action        = "lambda:InvokeFunction"
+  principal     = "events.amazonaws.com"
+  source_arn    = aws_cloudwatch_event_rule.lambda_trigger.arn
+}
+
+# Attached to nobody: whoever looks at the APIs is a person or a pipeline, not the function.
+resource "aws_iam_policy" "api_gw_policy" {
+  count = var.discover_apis ? 1 : 0
+
+  name        = "${var.function_name}-discovery"
+  description = "What portcullis aws discover, plan and doctor read."
+  tags        = var.tags
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Effect = "Allow"
+        Action = ["apigateway:GET"]
+        Resource = [
+          "arn:${local.partition}:apigateway:${local.region}::/restapis",
+          "arn:${local.partition}:apigateway:${local.region}::/restapis/*/resources",
+          "arn:${local.partition}:apigateway:${local.region}::/restapis/*/authorizers",
+          "arn:${local.partition}:apigateway:${local.region}::/restapis/*/stages",
+          "arn:${local.partition}:apigateway:${local.region}::/restapis/*/deployments/*",
+          "arn:${local.partition}:apigateway:${local.region}::/apis",
+          "arn:${local.partition}:apigateway:${local.region}::/apis/*/routes",
+          "arn:${local.partition}:apigateway:${local.region}::/apis/*/authorizers",
+          "arn:${local.partition}:apigateway:${local.region}::/apis/*/stages",
+        ]
+      },
+      {
+        Effect   = "Allow"
+        Action   = ["lambda:GetPolicy", "lambda:GetFunctionConfiguration"]
+        Resource = ["arn:${local.partition}:lambda:${local.region}:${local.account_id}:function:*"]
+      },
+    ]
+  })
+}
