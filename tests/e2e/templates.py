@@ -78,8 +78,8 @@ def generic(resource):
 
 
 def snake_case(name):
-    """`RestApiId` as `rest_api_id`."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).replace("GWPolicy", "_GW_Policy").lower()
+    """`RestApiId` as `rest_api_id`, `ApiGWPolicy` as `api_gw_policy`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
 def _section(page, heading):

@@ -1,4 +1,5 @@
-# The parameters of ../../cloudformation/authorizer.yaml, by the names that Terraform would give them.
+# The parameters of ../../cloudformation/authorizer.yaml, by the names that Terraform would give them. Of two variables that
+# have to fit only one is held against the other, as Terraform takes no circles.
 
 # Function
 
@@ -180,6 +181,11 @@ variable "bundle" {
     condition     = var.bundle == "" || var.issuer == ""
     error_message = "Give issuer or bundle, not both."
   }
+
+  validation {
+    condition     = var.bundle != "" || var.issuer != "" || var.secret_header_value != "" || var.secret_header_value_arn != ""
+    error_message = "Say who decides: give the gateway credential (secret_header_value or secret_header_value_arn), or issuer, or bundle."
+  }
 }
 
 variable "cache_ttl_seconds" {
@@ -238,23 +244,13 @@ variable "service_url" {
   }
 }
 
+# Terraform shows the value of a variable whose own validation fails, also of a sensitive one. So this one has none.
 variable "secret_header_value" {
   type        = string
   default     = ""
   nullable    = false
   sensitive   = true
   description = "Gateway credential. Give this one or secret_header_value_arn."
-
-  # Terraform takes no circles, so of two variables only one is held against the other.
-  validation {
-    condition     = var.secret_header_value != "" || var.secret_header_value_arn != "" || var.issuer != "" || var.bundle != ""
-    error_message = "Say who decides: give the gateway credential (secret_header_value or secret_header_value_arn), or issuer, or bundle."
-  }
-
-  validation {
-    condition     = var.secret_header_value == "" || var.secret_header_value_arn == ""
-    error_message = "Give secret_header_value or secret_header_value_arn, not both."
-  }
 }
 
 variable "secret_header_value_arn" {
@@ -271,6 +267,11 @@ variable "secret_header_value_arn" {
   validation {
     condition     = var.secret_header_value_arn == "" || var.secrets_extension_layer_arn != ""
     error_message = "Needs secrets_extension_layer_arn, whose extension reads the secret."
+  }
+
+  validation {
+    condition     = var.secret_header_value_arn == "" || var.secret_header_value == ""
+    error_message = "Give secret_header_value or secret_header_value_arn, not both."
   }
 }
 
