@@ -2,7 +2,7 @@
 
 The AWS provider cannot be installed from a package registry, so nothing here plans resources. The modules are read with
 python-hcl2, the arguments of their resources are held against those that the provider documents
-(terraform-arguments.json), and what needs no provider, variables and locals, is evaluated by Terraform itself where there
+(terraform-provider.json), and what needs no provider, variables and locals, is evaluated by Terraform itself where there
 is one on the PATH.
 """
 
@@ -25,7 +25,7 @@ MODULES = {
     paths.REPOSITORY / "deploy" / "terraform" / "cloudentity": templates.CLOUDENTITY,
 }
 AUTHORIZER, CLOUDENTITY = MODULES
-ARGUMENTS = json.loads(Path(__file__).with_name("terraform-arguments.json").read_text())
+PROVIDER = json.loads(Path(__file__).with_name("terraform-provider.json").read_text())
 META_ARGUMENTS = {"count", "depends_on"}
 # CloudFormation makes names of its own, Terraform has none to make them of.
 OTHER_DEFAULTS = {"function_name"}
@@ -105,11 +105,28 @@ def test_resources_are_the_resources(module):
 @every_module
 def test_the_provider_knows_every_argument(module):
     for resource_type, name, body in resources(module):
-        known = ARGUMENTS["resources"][resource_type]
+        known = PROVIDER["resources"][resource_type]
         check_arguments(f"{resource_type}.{name}", body, known)
         for block, arguments in known.get("blocks", {}).items():
             for nested in body.get(block, []):
                 check_arguments(f"{resource_type}.{name}.{block}", nested, arguments)
+
+
+@every_module
+def test_every_reference_leads_somewhere(module):
+    files = [file for file in module.glob("*.tf") if file.name != "variables.tf"]
+    text = "".join(re.sub(r"^ *#.*", "", file.read_text(), flags=re.MULTILINE) for file in files)
+    declared = {(kind, name) for kind, name, _ in resources(module)}
+    found = re.findall(r"\b(data\.)?(aws_[a-z0-9_]+)\.([a-z_]+)(?:\[[0-9*]\])?(?:\.([a-z_]+))?", text)
+    assert len(found) > 10
+    for data, kind, name, attribute in found:
+        known = PROVIDER["data" if data else "resources"][kind]
+        assert data or (kind, name) in declared, (kind, name)
+        if attribute:
+            assert attribute in [*known["computed"], *known.get("required", []), *known.get("optional", [])], (kind, attribute)
+    variables = set(named(module, "variable"))
+    assert set(re.findall(r"\bvar\.([a-z0-9_]+)", text)) == variables
+    assert set(re.findall(r"\blocal\.([a-z0-9_]+)", text)) == {name for block in read(module)["locals"] for name in block}
 
 
 def check_arguments(where, body, known):
@@ -119,14 +136,31 @@ def check_arguments(where, body, known):
 
 
 @every_module
-def test_actions_are_the_actions(module):
-    text = "".join(
-        body["policy"]
-        for resource_type, _, body in resources(module)
+def test_each_policy_grants_the_same(module):
+    granted = {
+        name: {action for listed in re.findall(r'Action = (\[.*?\]|".*?")', body["policy"]) for action in texts(listed)}
+        for resource_type, name, body in resources(module)
         if resource_type in ("aws_iam_role_policy", "aws_iam_policy")
-    )
-    template = templates.load(MODULES[module])
-    assert set(re.findall(r'"([a-z]+:[A-Z]\w+)"', text)) == {action for action, _ in templates.grants(template)}
+    }
+    expected = {}
+    for name, it in templates.load(MODULES[module])["Resources"].items():
+        if it["Type"] in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
+            expected[templates.snake_case(name)] = {action for action, _ in templates.grants(it)}
+        for inline in inline_policies(it):
+            expected[inline["PolicyName"]] = {action for action, _ in templates.grants(inline)}
+    assert granted == expected
+    assert not any('"*"' in body.get("policy", "") for _, _, body in resources(module))
+
+
+def texts(expression):
+    """The texts in an expression of Terraform."""
+    return re.findall(r'"(.*?)"', expression)
+
+
+def inline_policies(resource):
+    """The policies that a role holds itself, also under a condition."""
+    for policy in resource["Properties"].get("Policies", []):
+        yield policy["Fn::If"][1] if "Fn::If" in policy else policy
 
 
 def test_who_discovers_may_read_what_is_documented():
