@@ -7,6 +7,7 @@
 //!
 //! With the name of a part as its argument, only that part is measured and shown.
 
+mod cloudentity;
 mod decision_service;
 mod figures;
 mod own_cost;
@@ -35,12 +36,21 @@ fn main() -> Result<()> {
     let only = env::args().nth(1);
     let now = figures::unix_now()?;
     let mut sections = Vec::new();
-    for part in ["authorizer", "verification", "decision", "service"] {
+    for part in [
+        "authorizer",
+        "verification",
+        "decision",
+        "service",
+        "cloudentity",
+    ] {
         if only.as_deref().is_none_or(|only| only == part) {
             let text = match part {
                 "authorizer" => report::authorizer(&authorizer(&root)?)?,
                 "verification" => report::verification(&Verification::measure(&root, now)?)?,
                 "decision" => report::decision(&policy_decision::measure(now)?)?,
+                "cloudentity" => {
+                    cloudentity::section(&cloudentity::measure(&binaries(&root), now)?)?
+                }
                 _ => service::section(&service::measure(&root, &binaries(&root), now)?)?,
             };
             report::print(&text)?;
@@ -49,7 +59,7 @@ fn main() -> Result<()> {
     }
     ensure!(
         !sections.is_empty(),
-        "the parts are authorizer, verification, decision and service"
+        "the parts are authorizer, verification, decision, service and cloudentity"
     );
     if only.is_none() {
         let page = root.join("docs/benchmarks.md");

@@ -17,7 +17,7 @@ mod settings;
 mod sideband;
 
 pub use authorizer::{Authorizer, Failure};
-pub use cloudentity::{AnalyticsSettings, CloudentitySource};
+pub use cloudentity::{AnalyticsSettings, CloudentitySource, DiscoverySettings};
 pub use environment::Environment;
 pub use local_policy::LocalPolicy;
 pub use log::start_log;

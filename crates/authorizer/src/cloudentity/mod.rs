@@ -1,8 +1,10 @@
 //! Cloudentity mode: the configuration of a gateway, polled from its control plane, decides in this function.
 
 mod analytics;
+mod discovery;
 mod extension;
 mod settings;
+mod sigv4;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +20,8 @@ use crate::environment::Environment;
 
 pub use analytics::AnalyticsSettings;
 use analytics::{Analytics, Observed};
+use discovery::Discovery;
+pub use discovery::DiscoverySettings;
 use extension::Extension;
 pub use settings::CloudentitySource;
 pub(crate) use settings::source;
@@ -29,6 +33,7 @@ const AFTER_ANSWER: Duration = Duration::from_secs(3);
 pub(crate) struct Cloudentity {
     point: Arc<CloudentityPoint>,
     analytics: Option<Analytics>,
+    discovery: Option<Discovery>,
     control_plane: Arc<ControlPlane>,
     clock: Arc<dyn Clock>,
     /// Told when an event was answered.
@@ -51,6 +56,7 @@ impl Cloudentity {
             allow_unknown,
             inject_context,
             analytics,
+            discovery,
             copy,
         } = source;
         let gateway = format!("{:?} {}", control_plane.issuer, control_plane.client_id);
@@ -67,6 +73,8 @@ impl Cloudentity {
             copy,
             languages: Vec::new(),
         };
+        let discovery = discovery
+            .map(|settings| Discovery::new(settings, Arc::clone(&http), Arc::clone(&clock)));
         let point = CloudentityPoint::new(
             Arc::clone(&control_plane),
             http,
@@ -77,6 +85,7 @@ impl Cloudentity {
         Self {
             point: Arc::new(point),
             analytics: analytics.map(Analytics::new),
+            discovery,
             control_plane,
             clock,
             answered: Notify::new(),
@@ -121,8 +130,12 @@ impl Cloudentity {
         self.answered.notify_one();
     }
 
-    /// What is done when a schedule says so: the configuration is asked for, and what waits is sent.
+    /// What is done when a schedule says so: APIs are looked for, the configuration is asked for, and what waits is
+    /// sent.
     pub(crate) async fn scheduled(&self) {
+        if let Some(discovery) = &self.discovery {
+            discovery.run(&self.control_plane).await;
+        }
         self.point.refresh().await;
         self.send().await;
     }

@@ -7,6 +7,7 @@ use portcullis_pdp::cloudentity::{ConfigurationCopy, ControlPlaneSettings, Syste
 use portcullis_pdp::sideband::GatewayCredential;
 
 use super::analytics::AnalyticsSettings;
+use super::discovery::DiscoverySettings;
 use crate::environment::Environment;
 use crate::settings::InvalidSetting;
 
@@ -35,6 +36,8 @@ pub struct CloudentitySource {
     pub inject_context: bool,
     /// How decisions are told; `None` where they are not.
     pub analytics: Option<AnalyticsSettings>,
+    /// How the APIs of the account are found; `None` where they are not.
+    pub discovery: Option<DiscoverySettings>,
     /// Where the last good configuration is kept.
     pub copy: Option<ConfigurationCopy>,
 }
@@ -97,6 +100,11 @@ pub(crate) fn source(environment: &Environment) -> Result<CloudentitySource, Inv
         )?,
         allow_unknown: flag("ENFORCEMENT_ALLOW_UNKNOWN", false)?,
         inject_context: flag("AWS_INJECT_CONTEXT", false)?,
+        discovery: if flag("PORTCULLIS_DISCOVERY", false)? {
+            Some(DiscoverySettings::from_environment(environment)?)
+        } else {
+            None
+        },
         analytics: analytics.then_some(AnalyticsSettings { raw_tokens }),
         copy: Some(ConfigurationCopy::at(PathBuf::from(
             environment

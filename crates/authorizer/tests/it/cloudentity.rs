@@ -31,6 +31,7 @@ struct State {
     token: u32,
     asked: Vec<String>,
     events: Vec<Value>,
+    groups: Vec<Value>,
 }
 
 struct ControlPlane {
@@ -51,6 +52,7 @@ impl ControlPlane {
             token: 1,
             asked: Vec::new(),
             events: Vec::new(),
+            groups: Vec::new(),
         }));
         let shared = Arc::clone(&state);
         let address = http::listen(move |mut connection| {
@@ -180,6 +182,13 @@ fn answer(state: &mut State, request: &http::Request) -> Option<(String, String,
         let count = events.len();
         state.events.extend(events);
         return reply("200 OK", json!({ "number_of_pushed_events": count }));
+    }
+    if request
+        .line
+        .starts_with("POST /api/system/t1/gateways/configuration")
+    {
+        state.groups.push(serde_json::from_str(&body).unwrap());
+        return reply("200 OK", json!({ "number_of_added_api_groups": 1 }));
     }
     if request.line == "POST /api/system/t1/gateways/introspect" {
         let active = body.starts_with("token=opaque-good&");
@@ -539,4 +548,88 @@ fn settings_that_cannot_be_are_named() {
             "{name}={value}: {log}"
         );
     }
+}
+
+/// API Gateway's answers, as its SDKs read them; throttled now and then. MiniStack answers in `tests/e2e`.
+fn api_gateway(throttled: Arc<Mutex<u32>>) -> String {
+    let address = http::listen(move |mut connection| {
+        while let Some(request) = connection.read()? {
+            let authorization = request.header("authorization").unwrap_or_default();
+            assert!(
+                authorization.starts_with("AWS4-HMAC-SHA256 Credential=AKID/"),
+                "{authorization}"
+            );
+            assert!(
+                authorization.contains("/eu-west-1/apigateway/aws4_request"),
+                "{authorization}"
+            );
+            assert_eq!(
+                request.header("x-amz-security-token"),
+                Some("session-s3cret")
+            );
+            let mut left = throttled.lock().unwrap();
+            if *left > 0 {
+                *left -= 1;
+                connection.write("429 Too Many Requests", "", b"{}")?;
+                continue;
+            }
+            let body = match request.line.as_str() {
+                "GET /restapis" => {
+                    json!({ "item": [{ "id": "abc", "name": "PetStore" }], "position": "next page" })
+                }
+                "GET /restapis?position=next%20page" => json!({ "item": [] }),
+                "GET /restapis/abc/stages" => {
+                    json!({ "item": [{ "stageName": "prod", "deploymentId": "d1" }] })
+                }
+                "GET /restapis/abc/deployments/d1?embed=apisummary" => {
+                    json!({ "id": "d1", "apiSummary": { "/pets/{petId}": { "GET": {}, "OPTIONS": {} }, "/open": { "ANY": {} } } })
+                }
+                "GET /v2/apis" => json!({ "items": [
+                    { "apiId": "h1", "name": "Http", "protocolType": "HTTP" }, { "apiId": "w1", "name": "Ws", "protocolType": "WEBSOCKET" } ] }),
+                "GET /v2/apis/h1/routes" => {
+                    json!({ "items": [{ "routeKey": "GET /x" }, { "routeKey": "$default" }] })
+                }
+                "GET /v2/apis/h1/stages" => json!({ "items": [{ "stageName": "$default" }] }),
+                other => panic!("{other}"),
+            };
+            connection.write("200 OK", "", body.to_string().as_bytes())?;
+        }
+        Ok(())
+    });
+    format!("http://{address}")
+}
+
+#[test]
+fn the_apis_of_the_account_are_told_when_a_schedule_says_so() {
+    let plane = ControlPlane::start();
+    let endpoint = api_gateway(Arc::new(Mutex::new(2)));
+    let mut function = plane.function(&[
+        ("PORTCULLIS_DISCOVERY", "true"),
+        ("AWS_ENDPOINT_URL", &endpoint),
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_ACCESS_KEY_ID", "AKID"),
+        ("AWS_SECRET_ACCESS_KEY", "key-s3cret"),
+        ("AWS_SESSION_TOKEN", "session-s3cret"),
+    ]);
+    // What has not changed is told once.
+    function.invoke(&scheduled());
+    function.invoke(&scheduled());
+    let told = plane.state.lock().unwrap().groups.clone();
+    let api =
+        |method: &str, path: &str| json!({ "api_type": "rest", "method": method, "path": path });
+    let group = |id: &str, name: &str, stage: &str, apis: [Value; 2]| {
+        json!({
+            "id": format!("aws:{id}:{stage}"), "name": format!("{name} ({stage})"), "apis": apis,
+            "metadata": { "type": "aws", "aws": { "api_id": id, "api_name": name, "stage": stage } },
+        })
+    };
+    assert_eq!(
+        told,
+        [json!({ "api_groups": [
+        group("abc", "PetStore", "prod", [api("ANY", "/open"), api("GET", "/pets/{petId}")]),
+        group("h1", "Http", "$default", [api("ANY", "/{proxy+}"), api("GET", "/x")]),
+    ] })]
+    );
+    let log = function.stop();
+    assert!(!log.contains("s3cret"), "{log}");
 }
