@@ -1,6 +1,5 @@
 """Reads the CloudFormation templates and what is written of them, so that tests hold one against the other."""
 
-import json
 import re
 
 import yaml
@@ -11,7 +10,6 @@ CLOUDFORMATION = paths.REPOSITORY / "deploy" / "cloudformation"
 AUTHORIZER = CLOUDFORMATION / "authorizer.yaml"
 CLOUDENTITY = CLOUDFORMATION / "cloudentity.yaml"
 SETTINGS_PAGE = paths.REPOSITORY / "docs" / "authorizer.md"
-BINDING_PAGE = paths.REPOSITORY / "docs" / "aws-binding.md"
 
 
 class _Loader(yaml.SafeLoader):
@@ -63,18 +61,11 @@ def documented_variables(heading):
     return {name for cell in cells for name in re.findall(r"`([A-Z][A-Z_]+)`", cell)}
 
 
-def documented_discovery_grants():
-    """What docs/aws-binding.md says that `discover`, `plan` and `doctor` need."""
-    document = re.search(r"^```json\n(.*?)^```", _section(BINDING_PAGE.read_text(), "## Permissions"), re.M | re.S)
-    return {(action, resource) for action, resource in grants(json.loads(document[1]))}
-
-
-def generic(resource):
-    """An ARN of a template or of Terraform as the documentation writes it."""
-    for names, word in ((("AWS::Partition", "local.partition"), "aws"), (("AWS::Region", "local.region"), "REGION")):
-        for name in names:
-            resource = resource.replace(f"${{{name}}}", word)
-    return resource.replace("${AWS::AccountId}", "ACCOUNT").replace("${local.account_id}", "ACCOUNT")
+def documented_discovery_paths():
+    """What docs/authorizer.md says that the role of a function that discovers may `apigateway:GET`."""
+    (row,) = [line for line in SETTINGS_PAGE.read_text().splitlines() if line.startswith("| `PORTCULLIS_DISCOVERY` ")]
+    assert "`apigateway:GET`" in row
+    return set(re.findall(r"`(/[^`]+)`", row))
 
 
 def snake_case(name):

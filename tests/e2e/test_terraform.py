@@ -140,11 +140,11 @@ def test_each_policy_grants_the_same(module):
     granted = {
         name: {action for listed in re.findall(r'Action = (\[.*?\]|".*?")', body["policy"]) for action in texts(listed)}
         for resource_type, name, body in resources(module)
-        if resource_type in ("aws_iam_role_policy", "aws_iam_policy")
+        if resource_type == "aws_iam_role_policy"
     }
     expected = {}
     for name, it in templates.load(MODULES[module])["Resources"].items():
-        if it["Type"] in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
+        if it["Type"] == "AWS::IAM::Policy":
             expected[templates.snake_case(name)] = {action for action, _ in templates.grants(it)}
         for inline in inline_policies(it):
             expected[inline["PolicyName"]] = {action for action, _ in templates.grants(inline)}
@@ -164,9 +164,8 @@ def inline_policies(resource):
 
 
 def test_who_discovers_may_read_what_is_documented():
-    (policy,) = [body["policy"] for kind, _, body in resources(CLOUDENTITY) if kind == "aws_iam_policy"]
-    arns = {templates.generic(arn) for arn in re.findall(r'"(arn:[^"]+)"', policy)}
-    assert arns == {resource for _, resource in templates.documented_discovery_grants()}
+    (policy,) = [body["policy"] for _, name, body in resources(CLOUDENTITY) if name == "api_gw_policy"]
+    assert set(re.findall(r'"\$\{local.apis\}([^"]+)"', policy)) == templates.documented_discovery_paths()
 
 
 @every_module
@@ -250,6 +249,12 @@ def test_variables_that_cannot_work_together_are_refused(tmp_path, variables, re
 
 
 @needs_terraform
+def test_discovery_needs_the_schedule(tmp_path):
+    variables = {"discover_apis": True, "poll_on_schedule": False}
+    assert "Needs poll_on_schedule" in plan(tmp_path, CLOUDENTITY, CODE | GATEWAY | variables)
+
+
+@needs_terraform
 @pytest.mark.parametrize(
     ("module", "variables"),
     [
@@ -264,7 +269,7 @@ def test_variables_that_cannot_work_together_are_refused(tmp_path, variables, re
             CLOUDENTITY,
             GATEWAY
             | {"tenant_id": "acme", "server_id": "system", "inject_context": True, "allow_unknown": True}
-            | {"reload_interval": "1m0s", "root_ca": "ca.pem", "analytics_enabled": False},
+            | {"reload_interval": "1m0s", "root_ca": "ca.pem", "analytics_enabled": False, "discover_apis": True},
             id="cloudentity with everything",
         ),
     ],

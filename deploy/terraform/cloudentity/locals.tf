@@ -13,6 +13,7 @@ locals {
     AWS_INJECT_CONTEXT               = tostring(var.inject_context)
     ANALYTICS_ENABLED                = tostring(var.analytics_enabled)
     PORTCULLIS_ANALYTICS_RAW_TOKENS  = tostring(var.analytics_raw_tokens)
+    PORTCULLIS_DISCOVERY             = tostring(var.discover_apis)
     HTTP_CLIENT_ROOT_CA              = var.root_ca
     PORTCULLIS_TIMEOUT               = var.timeout
     PORTCULLIS_ON_UNAVAILABLE        = var.on_unavailable

@@ -4,12 +4,8 @@ data "aws_partition" "current" {}
 
 data "aws_region" "current" {}
 
-data "aws_caller_identity" "current" {}
-
 locals {
-  partition  = data.aws_partition.current.partition
-  region     = data.aws_region.current.region
-  account_id = data.aws_caller_identity.current.account_id
+  apis = "arn:${data.aws_partition.current.partition}:apigateway:${data.aws_region.current.region}::"
 }
 
 resource "aws_cloudwatch_log_group" "log_group" {
@@ -20,7 +16,7 @@ resource "aws_cloudwatch_log_group" "log_group" {
 
 resource "aws_iam_role" "lambda_execution_role" {
   name        = var.function_name
-  description = "Execution role of the Portcullis authorizer. It writes its log and nothing else."
+  description = "Execution role of the Portcullis authorizer. It writes its log and, when asked to, reads which APIs there are."
   tags        = var.tags
 
   assume_role_policy = jsonencode({
@@ -103,37 +99,26 @@ resource "aws_lambda_permission" "lambda_permission" {
   source_arn    = aws_cloudwatch_event_rule.lambda_trigger.arn
 }
 
-# Attached to nobody: whoever looks at the APIs is a person or a pipeline, not the function.
-resource "aws_iam_policy" "api_gw_policy" {
+# It reads what there is. Nothing lets the function change an API.
+resource "aws_iam_role_policy" "api_gw_policy" {
   count = var.discover_apis ? 1 : 0
 
-  name        = "${var.function_name}-discovery"
-  description = "What portcullis aws discover, plan and doctor read."
-  tags        = var.tags
+  name = "discovery"
+  role = aws_iam_role.lambda_execution_role.id
 
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [
-      {
-        Effect = "Allow"
-        Action = ["apigateway:GET"]
-        Resource = [
-          "arn:${local.partition}:apigateway:${local.region}::/restapis",
-          "arn:${local.partition}:apigateway:${local.region}::/restapis/*/resources",
-          "arn:${local.partition}:apigateway:${local.region}::/restapis/*/authorizers",
-          "arn:${local.partition}:apigateway:${local.region}::/restapis/*/stages",
-          "arn:${local.partition}:apigateway:${local.region}::/restapis/*/deployments/*",
-          "arn:${local.partition}:apigateway:${local.region}::/apis",
-          "arn:${local.partition}:apigateway:${local.region}::/apis/*/routes",
-          "arn:${local.partition}:apigateway:${local.region}::/apis/*/authorizers",
-          "arn:${local.partition}:apigateway:${local.region}::/apis/*/stages",
-        ]
-      },
-      {
-        Effect   = "Allow"
-        Action   = ["lambda:GetPolicy", "lambda:GetFunctionConfiguration"]
-        Resource = ["arn:${local.partition}:lambda:${local.region}:${local.account_id}:function:*"]
-      },
-    ]
+    Statement = [{
+      Effect = "Allow"
+      Action = ["apigateway:GET"]
+      Resource = [
+        "${local.apis}/restapis",
+        "${local.apis}/restapis/*/stages",
+        "${local.apis}/restapis/*/deployments/*",
+        "${local.apis}/apis",
+        "${local.apis}/apis/*/stages",
+        "${local.apis}/apis/*/routes",
+      ]
+    }]
   })
 }

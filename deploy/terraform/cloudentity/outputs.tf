@@ -22,8 +22,3 @@ output "log_group_name" {
   description = "Where the function writes its log."
   value       = aws_cloudwatch_log_group.log_group.name
 }
-
-output "discovery_policy_arn" {
-  description = "Policy for whoever runs portcullis aws discover, plan and doctor. Null unless discover_apis."
-  value       = one(aws_iam_policy.api_gw_policy[*].arn)
-}

@@ -238,13 +238,13 @@ variable "memory_size" {
 
 variable "timeout_seconds" {
   type        = number
-  default     = 15
+  default     = 30
   nullable    = false
-  description = "Timeout of the function. Polls and analytics go on after the answer, with 5 seconds for one call, so it is longer than what API Gateway waits for."
+  description = "Timeout of the function. Polls and analytics go on after the answer, with 5 seconds for one call, and discovery takes up to 20 seconds, so it is longer than what API Gateway waits for."
 
   validation {
-    condition     = var.timeout_seconds >= 5 && var.timeout_seconds <= 60 && floor(var.timeout_seconds) == var.timeout_seconds
-    error_message = "Must be a whole number from 5 to 60."
+    condition     = var.timeout_seconds >= 10 && var.timeout_seconds <= 60 && floor(var.timeout_seconds) == var.timeout_seconds
+    error_message = "Must be a whole number from 10 to 60."
   }
 }
 
@@ -252,7 +252,12 @@ variable "discover_apis" {
   type        = bool
   default     = false
   nullable    = false
-  description = "Makes a policy for whoever runs portcullis aws discover, plan and doctor. The function does not get it, as it discovers nothing itself."
+  description = "Has the function find the APIs of the account on its schedule and tell them to the control plane, and lets it read them."
+
+  validation {
+    condition     = !var.discover_apis || var.poll_on_schedule
+    error_message = "APIs are found when the schedule says so. Needs poll_on_schedule."
+  }
 }
 
 # Certificate configuration
