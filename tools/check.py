@@ -23,7 +23,7 @@ TEMPLATES = [
     "tests/e2e/websocket.yaml",
 ]
 # Floors 1 and 2 also run in WebAssembly, which has no clock, files or sockets to reach for.
-WASM_CRATES = ["model", "jose", "engine", "sideband", "aws"]
+WASM_CRATES = ["model", "jose", "engine", "sideband", "aws", "cloudentity"]
 
 
 @dataclass
