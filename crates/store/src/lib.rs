@@ -5,6 +5,8 @@
 //! secret is ever stored, only its SHA-256. Every statement is a constant with bound values.
 
 mod admin_token;
+mod change;
+mod cloudentity;
 mod deployment;
 mod draft;
 mod error;
@@ -18,6 +20,8 @@ mod values;
 mod watch;
 
 pub use admin_token::{AdminRole, AdminToken, MAX_ADMIN_TOKENS, NewAdminToken};
+pub use change::{ApiGroup, Change, MAX_API_GROUPS, Workspace};
+pub use cloudentity::{CloudentityGateway, GatewaySettings, NewCloudentityGateway};
 pub use deployment::{
     Deployment, DeploymentSummary, MAX_NOTE_BYTES, MAX_SOURCES, MAX_SOURCES_BYTES, NewDeployment,
     NewRollback, Source,

@@ -6,8 +6,14 @@ use sqlx::{AnyConnection, SqlSafeStr};
 use crate::error::StoreError;
 
 /// Each migration with its version and name. One that has been released is never changed.
-const MIGRATIONS: [(i64, &str, &str); 1] =
-    [(1, "storage", include_str!("../migrations/0001_storage.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "storage", include_str!("../migrations/0001_storage.sql")),
+    (
+        4,
+        "cloudentity",
+        include_str!("../migrations/0004_cloudentity.sql"),
+    ),
+];
 
 /// The advisory lock of PostgreSQL that migrations hold; any number that is always the same.
 const LOCK: i64 = 0x0070_6f72_7463_756c;
