@@ -27,7 +27,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Run the decision service.
-    Serve(serve::Arguments),
+    Serve(Box<serve::Arguments>),
     /// Work with a policy directory.
     #[command(subcommand)]
     Policy(policy::Command),

@@ -15,13 +15,15 @@ use crate::paths::patterns;
 pub const DOCUMENT_EXTENSION: &str = "unusable";
 
 /// How to convert.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConvertOptions {
     /// Whether requests are let through that are for a bound service and for no API of it
     /// (`ENFORCEMENT_ALLOW_UNKNOWN`).
     pub allow_unknown: bool,
     /// Whether policies in Rego can be compiled here.
     pub rego: bool,
+    /// Where opaque tokens are asked about; `None` leaves them unknown.
+    pub introspection_endpoint: Option<String>,
 }
 
 /// A document of a policy directory.
@@ -234,6 +236,13 @@ impl<'a> Converter<'a> {
         } else {
             token.insert("audiences".to_owned(), json!([service.custom_audience]));
         }
+        if let Some(endpoint) = &self.options.introspection_endpoint {
+            // The control plane answers for its own tokens, to whoever has a token of the system issuer.
+            let introspection = json!({
+                "endpoint": endpoint, "client_id": "gateway", "secret": "ACP_CLIENT_SECRET", "audience": "optional",
+            });
+            token.insert("introspection".to_owned(), introspection);
+        }
         Value::Object(token)
     }
 
@@ -366,6 +375,7 @@ mod tests {
         let options = ConvertOptions {
             allow_unknown: true,
             rego: false,
+            introspection_endpoint: None,
         };
         let converted = configuration().convert(&options, &Unusable::new());
         let document = |path: &str| {

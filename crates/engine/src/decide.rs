@@ -335,6 +335,7 @@ impl<'a> Course<'a> {
         match self.genuine(&sent, hash) {
             Genuine::Not(progress) => *progress,
             Genuine::Jwt(verified, issuer) => {
+                self.host.note_claims(&verified.claims);
                 let typ = verified.typ.as_deref();
                 let checked = AccessToken::check(&verified.claims, typ, issuer, self.now);
                 Progress::Decided(match checked {
@@ -352,6 +353,7 @@ impl<'a> Course<'a> {
                         self.invalid_token(ReasonCode::TokenInactive, message),
                     );
                 };
+                self.host.note_claims(claims);
                 Progress::Decided(
                     match AccessToken::check_introspected(claims, issuer, self.now) {
                         Ok(token) => {
@@ -571,7 +573,7 @@ impl<'a> Course<'a> {
             .collect();
         let document = (!statements.is_empty())
             .then(|| with_output(input.get_or_init(build).document(), &context));
-        let follow_up = (permitted && outbound.wants_response())
+        let follow_up = (permitted && (outbound.wants_response() || self.service.tells_claims))
             .then(|| token.map_or(FollowUp::Anonymous, AccessToken::follow_up));
         self.trace.checks = checks;
         self.trace.nearest_miss = nearest_miss;

@@ -33,6 +33,12 @@ pub trait Host: KeySource {
         let _ = (token, verified, expires);
     }
 
+    /// Takes note of the claims that a decision is made on: of a token that is genuine, before its claims
+    /// are checked.
+    fn note_claims(&self, claims: &JsonObject) {
+        let _ = claims;
+    }
+
     /// What that issuer answered about an opaque token, or `None` where it has to be asked.
     fn introspection(&self, issuer: &IssuerUrl, token: &TokenHash) -> Option<Arc<Introspection>> {
         let _ = (issuer, token);

@@ -54,7 +54,10 @@ pub use policy_set::{
     ApiService, ClientAuthenticationMethod, IntrospectionPolicy, Operation, PolicySet, TokenIssuer,
     Unmatched,
 };
-pub use policy_test::{PolicyCoverage, PolicyTests, TestResult, policy_coverage};
+pub use policy_test::{
+    InvalidRecord, NotReplayable, PolicyCoverage, PolicyTests, RecordedDecision, TestResult,
+    policy_coverage,
+};
 pub use profile::Profile;
 pub use rehearsal::Rehearsal;
 pub use scope_table::{InvalidScopeTable, any_valid_token, compile_scope_table};

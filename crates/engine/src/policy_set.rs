@@ -90,6 +90,16 @@ impl PolicySet {
         self
     }
 
+    /// Has its permits tell the claims of the token ([`FollowUp`](portcullis_model::FollowUp)), also where no
+    /// response is asked about.
+    #[must_use]
+    pub fn with_claims(mut self) -> Self {
+        for service in &mut self.services {
+            service.tells_claims = true;
+        }
+        self
+    }
+
     /// What it is known by.
     #[must_use]
     pub const fn revision(&self) -> Option<&Arc<str>> {
@@ -177,6 +187,8 @@ pub struct ApiService {
     pub plain_paths: bool,
     /// The realm of its challenges: the first base URL.
     pub(crate) realm: String,
+    /// Whether permits tell the claims of the token whatever is asked about responses.
+    pub(crate) tells_claims: bool,
     /// Where its metadata is (RFC 9728 section 3.1), where challenges are to say so.
     pub(crate) resource_metadata: Option<String>,
 }

@@ -16,6 +16,8 @@ pub struct Rehearsal<'a> {
     crypto: &'a dyn CryptoProvider,
     token: TokenHash,
     verified: Arc<VerifiedToken>,
+    /// What the issuer says about the token, where it is an opaque one.
+    introspection: Option<Arc<Introspection>>,
     keys: Arc<Jwks>,
 }
 
@@ -35,7 +37,17 @@ impl<'a> Rehearsal<'a> {
                 typ,
                 keys: Arc::clone(&keys),
             }),
+            introspection: None,
             keys,
+        }
+    }
+
+    /// A host for an opaque token about which its issuer says that.
+    #[must_use]
+    pub fn introspected(claims: JsonObject, crypto: &'a dyn CryptoProvider) -> Self {
+        Self {
+            introspection: Some(Arc::new(Introspection::Active(claims))),
+            ..Self::new(JsonObject::new(), None, crypto)
         }
     }
 }
@@ -52,11 +64,14 @@ impl Host for Rehearsal<'_> {
     }
 
     fn verified_token(&self, token: &TokenHash, _now: u64) -> Option<Arc<VerifiedToken>> {
-        (*token == self.token).then(|| Arc::clone(&self.verified))
+        let is_known = *token == self.token && self.introspection.is_none();
+        is_known.then(|| Arc::clone(&self.verified))
     }
 
-    fn introspection(&self, _issuer: &IssuerUrl, _token: &TokenHash) -> Option<Arc<Introspection>> {
-        Some(Arc::new(Introspection::Inactive))
+    fn introspection(&self, _issuer: &IssuerUrl, token: &TokenHash) -> Option<Arc<Introspection>> {
+        let known = self.introspection.as_ref();
+        let known = known.filter(|_| *token == self.token).map(Arc::clone);
+        Some(known.unwrap_or_else(|| Arc::new(Introspection::Inactive)))
     }
 
     fn note_proof(&self, _proof: ProofId, _until: u64, _now: u64) -> ProofUse {

@@ -28,6 +28,9 @@ pub struct Decision {
     /// What is to be known of the token when the backend has answered; `None` where nothing is asked or
     /// done then.
     pub follow_up: Option<FollowUp>,
+    /// The claims that it was made on, for a record of it; `None` unless whoever decides was told to keep
+    /// them, and where no token was verified.
+    pub claims: Option<Map<String, Value>>,
     /// How the decision came about.
     pub trace: Trace,
 }
@@ -77,6 +80,7 @@ impl Decision {
             context: Map::new(),
             reuse: Reuse::ThisRequest,
             follow_up: None,
+            claims: None,
             trace: Trace::default(),
         }
     }
@@ -106,7 +110,7 @@ impl Decision {
     }
 }
 
-/// Leaves out context and principal: they hold values of claims.
+/// Leaves out context, principal and claims: they hold values of claims.
 impl fmt::Debug for Decision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Decision")

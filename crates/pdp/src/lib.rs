@@ -6,9 +6,11 @@
 pub mod authzen;
 pub mod bundle;
 pub mod clock;
+pub mod cloudentity;
 mod decision_point;
 mod digest;
 pub mod directory;
+mod form;
 pub mod http;
 pub mod introspection;
 pub mod keys;

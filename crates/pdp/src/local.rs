@@ -1,6 +1,7 @@
 //! The decision point in this process: the engine on a policy set, with keys and introspection answers
 //! from the network.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use portcullis_engine::{
     Host, Introspection, IssuerUrl, KeySource, Nonces, OpaqueToken, PolicySet, Progress, ProofId,
     ProofUse, Question, TokenHash, VerifiedToken,
 };
-use portcullis_jose::{AwsLc, CryptoProvider, Jwks};
+use portcullis_jose::{AwsLc, CryptoProvider, JsonObject, Jwks};
 use portcullis_model::{ApiRequest, ApiResponse, Decision, FollowUp, ResponseDecision};
 
 use crate::clock::Clock;
@@ -35,6 +36,8 @@ pub struct LocalSettings {
     /// Where the secrets are that a policy names, to ask issuers about opaque tokens. Without them such
     /// a policy cannot decide on opaque tokens.
     pub secrets: Option<Secrets>,
+    /// Whether decisions carry the claims that they were made on ([`Decision::claims`]), for records.
+    pub keep_claims: bool,
 }
 
 /// Finds the value of a named secret, such as an environment variable.
@@ -64,6 +67,7 @@ pub struct LocalDecisionPoint {
     clock: Arc<dyn Clock>,
     for_cache: bool,
     secrets: Option<Secrets>,
+    keep_claims: bool,
 }
 
 /// A policy set and what belongs to it; swapped as one.
@@ -140,6 +144,7 @@ impl LocalDecisionPoint {
             clock,
             for_cache: settings.for_cache,
             secrets: settings.secrets,
+            keep_claims: settings.keep_claims,
         }
     }
 
@@ -173,10 +178,12 @@ impl LocalDecisionPoint {
         let keys = &loaded.host.keys;
         let mut refreshed = None;
         let mut answer = None;
-        let decision = loop {
+        let mut claims = None;
+        let mut decision = loop {
             let host = Answered {
                 host: &loaded.host,
                 answer: answer.as_ref(),
+                claims: self.keep_claims.then(RefCell::default),
             };
             let now = self.clock.unix_now();
             let progress = if self.for_cache {
@@ -184,6 +191,9 @@ impl LocalDecisionPoint {
             } else {
                 loaded.policy.decide(request, &host, now)
             };
+            if let Some(noted) = host.claims {
+                claims = noted.into_inner();
+            }
             match progress {
                 Progress::Decided(decision) => break decision,
                 Progress::NeedsKeys { issuer, otherwise } => match (&refreshed, otherwise) {
@@ -210,6 +220,7 @@ impl LocalDecisionPoint {
             }
         };
         keys.renew_bundled();
+        decision.claims = claims;
         Ok(decision)
     }
 }
@@ -283,6 +294,8 @@ impl LocalHost {
 struct Answered<'a> {
     host: &'a LocalHost,
     answer: Option<&'a Answer>,
+    /// The claims that were decided on, where they are to be kept.
+    claims: Option<RefCell<Option<JsonObject>>>,
 }
 
 impl KeySource for Answered<'_> {
@@ -312,6 +325,12 @@ impl Host for Answered<'_> {
             return Some(Arc::clone(&answer.introspection));
         }
         self.host.introspector.as_ref()?.known(issuer, token)
+    }
+
+    fn note_claims(&self, claims: &JsonObject) {
+        if let Some(noted) = &self.claims {
+            noted.replace(Some(claims.clone()));
+        }
     }
 
     fn note_proof(&self, proof: ProofId, until: u64, now: u64) -> ProofUse {

@@ -12,6 +12,7 @@ use portcullis_pdp::clock::Clock;
 use crate::admin::Administration;
 use crate::authzen;
 use crate::credentials::GatewayCredentials;
+use crate::decisions::Decisions;
 use crate::error::ApiError;
 use crate::health::{self, Readiness};
 use crate::management::{self, Management, openapi};
@@ -37,6 +38,8 @@ pub struct AppState {
     /// Where clients find this service: an `https` URL, or one of a loopback address, without a slash at
     /// its end.
     pub public_url: Option<Arc<str>>,
+    /// The decisions that were made.
+    pub decisions: Decisions,
     /// Whether requests should be sent here.
     pub readiness: Readiness,
     /// The time.

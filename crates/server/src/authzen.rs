@@ -303,7 +303,9 @@ fn decide(
 ) -> Result<Value, ApiError> {
     let demanded = MinimumRevision::of(headers)?;
     let id = Uuid::new_v4().to_string();
+    let started = state.clock.monotonic();
     let decision = state.decision_point.evaluate(question);
+    let elapsed = state.clock.monotonic().saturating_duration_since(started);
     demanded.check(&decision.trace)?;
     tracing::info!(
         decision_id = id,
@@ -316,7 +318,10 @@ fn decide(
         protocol = "authzen",
         "decided"
     );
-    Ok(described(&id, &decision))
+    let answer = described(&id, &decision);
+    let decisions = &state.decisions;
+    decisions.evaluation(&id, caller.gateway.clone(), question, decision, elapsed);
+    Ok(answer)
 }
 
 /// The decision and its context. A permit that changes the request is one only for whoever makes the

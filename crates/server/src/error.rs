@@ -210,6 +210,36 @@ impl ApiError {
         )
     }
 
+    /// 404: recent decisions are turned off.
+    pub(crate) fn not_kept() -> Self {
+        let message = "No decisions are kept: --decisions-kept is 0";
+        Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", message)
+    }
+
+    /// 429: too many streams and exports are open.
+    pub(crate) fn too_many_readers() -> Self {
+        let message = "Too many streams and exports of decisions are open; close one";
+        let error = Self::new(StatusCode::TOO_MANY_REQUESTS, "REQUEST_LIMITED", message);
+        Self {
+            retry_after: Some(5),
+            ..error
+        }
+    }
+
+    /// 503: the database is away.
+    pub(crate) fn storage_unavailable() -> Self {
+        let message = "The database is not available; see the log of the decision service";
+        let error = Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "SERVICE_UNAVAILABLE",
+            message,
+        );
+        Self {
+            retry_after: Some(1),
+            ..error
+        }
+    }
+
     pub(crate) fn method_not_allowed(method: &Method) -> Self {
         let shown: String = method.as_str().chars().take(64).collect();
         Self::new(

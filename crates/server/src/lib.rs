@@ -7,6 +7,7 @@ mod app;
 mod authzen;
 mod counted;
 mod credentials;
+mod decisions;
 mod deployments;
 mod error;
 mod health;
@@ -30,6 +31,11 @@ pub use admin::{Administration, MIN_ADMIN_TOKEN_BYTES};
 pub use app::{AppState, MAX_BODY_BYTES, router};
 pub use counted::{CountedDecisions, CountedFetch};
 pub use credentials::{GatewayCredentials, InvalidCredentials};
+pub use decisions::{
+    DEFAULT_DECISIONS_KEPT, DEFAULT_DECISIONS_RETENTION_HOURS, DecisionSettings, DecisionWriter,
+    Decisions, InvalidRecordedHeader, LARGEST_DECISIONS_KEPT, LONGEST_DECISIONS_RETENTION_HOURS,
+    RecordedHeaders,
+};
 pub use deployments::Deployments;
 pub use health::Readiness;
 pub use listener::{DRAIN_TIME, Limits, Serving, serve};

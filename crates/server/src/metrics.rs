@@ -49,6 +49,8 @@ pub struct Metrics {
     last_load_good: Family<WhatLabels, Gauge>,
     last_load_time: Family<WhatLabels, Gauge>,
     fetches: Family<FetchLabels, Counter>,
+    decision_records: Family<ResultLabels, Counter>,
+    decision_records_waiting: Gauge,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -71,6 +73,11 @@ struct CauseLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct LoadLabels {
     what: &'static str,
+    result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResultLabels {
     result: &'static str,
 }
 
@@ -143,6 +150,8 @@ impl Metrics {
             last_load_good: Family::default(),
             last_load_time: Family::default(),
             fetches: Family::default(),
+            decision_records: Family::default(),
+            decision_records_waiting: Gauge::default(),
         };
         metrics.register(&mut registry);
         metrics.registry = Arc::new(registry);
@@ -207,6 +216,16 @@ impl Metrics {
             "issuer_requests",
             "Requests to issuers: documents (metadata and keys) and introspection, by result",
             self.fetches.clone(),
+        );
+        registry.register(
+            "decision_records",
+            "Records of decisions for the database: written, or dropped because it was away for too long or refused them",
+            self.decision_records.clone(),
+        );
+        registry.register(
+            "decision_records_waiting",
+            "Records of decisions that wait for the database",
+            self.decision_records_waiting.clone(),
         );
     }
 
@@ -279,6 +298,25 @@ impl Metrics {
         self.fetches
             .get_or_create(&FetchLabels { kind, result })
             .inc();
+    }
+
+    pub(crate) fn decisions_written(&self, count: u64) {
+        let result = "written";
+        self.decision_records
+            .get_or_create(&ResultLabels { result })
+            .inc_by(count);
+    }
+
+    pub(crate) fn decision_dropped(&self, count: u64) {
+        let result = "dropped";
+        self.decision_records
+            .get_or_create(&ResultLabels { result })
+            .inc_by(count);
+    }
+
+    pub(crate) fn decisions_waiting(&self, count: usize) {
+        self.decision_records_waiting
+            .set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// The text that Prometheus reads.

@@ -63,6 +63,8 @@ pub(crate) async fn request(
     let follow_up = decision.follow_up.as_ref();
     let sealed = follow_up.and_then(|known| state.state_key.seal(&request, known, now));
     let reply = SidebandReply::from_decision(&sent, &decision, sealed);
+    let decisions = &state.decisions;
+    decisions.request(&id, caller.gateway, &request, decision, elapsed);
     answer(id, &reply)
 }
 
@@ -110,7 +112,10 @@ pub(crate) async fn response(
         .decide_response(&request, known.as_ref(), &answered);
     let elapsed = state.clock.monotonic().saturating_duration_since(started);
     log_response(&id, &caller, &decision, elapsed);
-    answer(id, &SidebandResponseReply::from_decision(&sent, &decision))
+    let reply = SidebandResponseReply::from_decision(&sent, &decision);
+    let decisions = &state.decisions;
+    decisions.response(&id, caller.gateway, &request, decision, elapsed);
+    answer(id, &reply)
 }
 
 /// The request of which nothing is known but its method and URL.

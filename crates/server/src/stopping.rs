@@ -43,6 +43,11 @@ impl Stopping {
         *self.0.borrow() > Phase::Running
     }
 
+    /// Done once the service has been told to stop.
+    pub async fn begun(&self) {
+        self.reached(Phase::Draining).await;
+    }
+
     /// Done once no connection is accepted any more.
     pub async fn closing(&self) {
         self.reached(Phase::Closing).await;

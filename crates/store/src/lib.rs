@@ -1,5 +1,5 @@
 //! The storage of the decision service, on SQLite or PostgreSQL: drafts of the policy that people edit, the
-//! deployments made of them, the credentials of gateways and the tokens of administrators.
+//! deployments made of them, the credentials of gateways, the tokens of administrators, and recent decisions.
 //!
 //! Ids, times and digests of secrets are arguments: nothing here reads the clock or makes randomness, and no
 //! secret is ever stored, only its SHA-256. Every statement is a constant with bound values.
@@ -7,6 +7,7 @@
 mod admin_token;
 mod change;
 mod cloudentity;
+mod decision;
 mod deployment;
 mod draft;
 mod error;
@@ -22,6 +23,10 @@ mod watch;
 pub use admin_token::{AdminRole, AdminToken, MAX_ADMIN_TOKENS, NewAdminToken};
 pub use change::{ApiGroup, Change, MAX_API_GROUPS, Workspace};
 pub use cloudentity::{CloudentityGateway, GatewaySettings, NewCloudentityGateway};
+pub use decision::{
+    DecisionAbout, DecisionFilter, MAX_DECISION_BATCH, MAX_DECISION_BYTES, MAX_DECISION_PAGE,
+    NewDecision, StoredDecision,
+};
 pub use deployment::{
     Deployment, DeploymentSummary, MAX_NOTE_BYTES, MAX_SOURCES, MAX_SOURCES_BYTES, NewDeployment,
     NewRollback, Source,

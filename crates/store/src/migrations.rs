@@ -6,12 +6,17 @@ use sqlx::{AnyConnection, SqlSafeStr};
 use crate::error::StoreError;
 
 /// Each migration with its version and name. One that has been released is never changed.
-const MIGRATIONS: [(i64, &str, &str); 2] = [
+const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "storage", include_str!("../migrations/0001_storage.sql")),
     (
-        4,
+        2,
+        "decisions",
+        include_str!("../migrations/0002_decisions.sql"),
+    ),
+    (
+        3,
         "cloudentity",
-        include_str!("../migrations/0004_cloudentity.sql"),
+        include_str!("../migrations/0003_cloudentity.sql"),
     ),
 ];
 
@@ -30,11 +35,11 @@ pub(crate) async fn run(
             .execute(&mut *connection)
             .await?;
     }
-    let migrations = MIGRATIONS.map(|(version, name, sql)| {
+    let migrations = MIGRATIONS.iter().map(|&(version, name, sql)| {
         let kind = MigrationType::Simple;
         Migration::new(version, name.into(), kind, sql.into_sql_str(), false)
     });
-    let mut migrator = Migrator::with_migrations(migrations.into());
+    let mut migrator = Migrator::with_migrations(migrations.collect());
     migrator
         .set_locking(false)
         .run_direct(None, connection, false)

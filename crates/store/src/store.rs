@@ -166,6 +166,7 @@ pub(crate) enum Counter {
     AdminToken,
     AdminTokenUse,
     ApiGroup,
+    Decision,
 }
 
 impl Counter {
@@ -178,6 +179,7 @@ impl Counter {
             Self::AdminToken => "admin-token",
             Self::AdminTokenUse => "admin-token-use",
             Self::ApiGroup => "api-group",
+            Self::Decision => "decision",
         }
     }
 }

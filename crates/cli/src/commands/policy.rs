@@ -14,6 +14,7 @@ use serde_json::json;
 
 mod deployment;
 mod import;
+mod replay;
 mod test;
 
 use super::{Outcome, directory, print};

@@ -1,6 +1,7 @@
 //! `portcullis serve`: run the decision service.
 
 mod database;
+mod decisions;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -19,9 +20,10 @@ use portcullis_pdp::proofs::{KeyedNonces, MIN_NONCE_KEY_BYTES};
 use portcullis_policies::Worker;
 use portcullis_server::{
     AppState, CountedDecisions, CountedFetch, DEFAULT_DRAIN_DELAY, DEFAULT_MAX_REQUESTS,
-    Deployments, GatewayCredentials, LARGEST_MAX_REQUESTS, Limits, Loaded, MIN_STATE_KEY_BYTES,
-    Metrics, Operations, Readiness, Serving, StateKey, StopSignal, Stopper, TLS_RELOAD_INTERVAL,
-    TlsIdentity, TraceSettings, Traces, metrics_router, router, serve, watch,
+    DRAIN_TIME, DecisionWriter, Deployments, GatewayCredentials, LARGEST_MAX_REQUESTS, Limits,
+    Loaded, MIN_STATE_KEY_BYTES, Metrics, Operations, Readiness, Serving, StateKey, StopSignal,
+    Stopper, Stopping, TLS_RELOAD_INTERVAL, TlsIdentity, TraceSettings, Traces, metrics_router,
+    router, serve, watch,
 };
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
@@ -34,6 +36,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
 use self::database::{Database, administration, all_credentials};
+use self::decisions::DecisionArguments;
 use super::{Outcome, directory};
 
 /// Most connections at once to the address for metrics alone.
@@ -149,6 +152,8 @@ pub(crate) struct Arguments {
     /// loopback addresses 0].
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(0..=600))]
     drain_delay: Option<u16>,
+    #[command(flatten)]
+    decisions: DecisionArguments,
     /// The least severe level that is logged.
     #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = ["trace", "debug", "info", "warn", "error"])]
     log_level: String,
@@ -170,6 +175,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     let loaded = load(arguments, &clock, &metrics)?;
     let worker = Worker::new(std::env::current_exe()?, &["compile-worker"]);
     let readiness = Readiness::default();
+    let stopper = Stopper::new(readiness.clone(), drain_delay(arguments));
+    let stopping = stopper.stopping();
+    let kept_in = database.as_ref().map(|one| one.store.clone());
+    let decisions = arguments
+        .decisions
+        .open(kept_in, &clock, &metrics, &stopping)?;
     let state = AppState {
         decision_point: Arc::new(CountedDecisions::new(
             Arc::clone(&loaded.point) as _,
@@ -178,6 +189,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
         )),
         credentials: all_credentials(given, arguments, database.as_ref()),
         administration: Arc::new(administration(arguments, database.as_ref())?),
+        decisions: decisions.clone(),
         management: database
             .as_ref()
             .map(|one| Arc::new(one.management(&worker))),
@@ -187,8 +199,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
         clock: Arc::clone(&clock),
     };
     let traces = traces(arguments, loaded.http.clone(), runtime.handle())?;
-    let stopper = Stopper::new(readiness.clone(), drain_delay(arguments));
-    let stopping = stopper.stopping();
     let operations = Operations {
         metrics: metrics.clone(),
         max_requests: arguments.max_requests,
@@ -210,6 +220,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
         let listener = bind(arguments.listen).await?;
         let address = listener.local_addr()?;
         tokio::spawn(stopper.run(signals()?));
+        let recorded = decisions.start();
         let for_metrics = match arguments.metrics_listen {
             Some(address) => Some(bind(address).await?),
             None => None,
@@ -228,17 +239,33 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
         follow(loaded, database.as_ref(), worker, metrics, readiness, clock);
         let stopping = serving.stopping.clone();
         serve(listener, routes, serving).await;
+        finish(recorded, database, traces, &stopping).await;
+        Ok(Outcome::Yes)
+    })
+}
+
+/// Stores and sends what is left, unless a second signal says that there is no time for it.
+async fn finish(
+    recorded: DecisionWriter,
+    database: Option<Database>,
+    traces: Option<Traces>,
+    stopping: &Stopping,
+) {
+    let stored = async {
+        recorded.finish(DRAIN_TIME).await;
         if let Some(database) = database {
             database.close().await;
         }
+    };
+    let sent = async {
         if let Some(traces) = traces {
-            tokio::select! {
-                () = traces.finish() => {}
-                () = stopping.ended() => {}
-            }
+            traces.finish().await;
         }
-        Ok(Outcome::Yes)
-    })
+    };
+    tokio::select! {
+        _ = async { tokio::join!(stored, sent) } => {}
+        () = stopping.ended() => {}
+    }
 }
 
 /// Keeps the policy and the credentials up to date, in the background.
@@ -308,6 +335,7 @@ fn load(arguments: &Arguments, clock: &Arc<dyn Clock>, metrics: &Metrics) -> Res
         } else {
             environment_variable
         })),
+        keep_claims: arguments.decisions.keeps_claims(),
         ..LocalSettings::default()
     };
     let point =

@@ -106,11 +106,10 @@ fn an_api_service_is_made_deployed_and_decides() {
                     answer.status == 200 && answer.body.get("response").is_none()
                 },
             );
-            assert!(
-                service.log().contains(r#""gateway":"Kong""#),
-                "{}",
-                service.log()
-            );
+            // The log comes through a pipe and may be a moment behind.
+            service.until("the gateway is in the log", || {
+                service.log().contains(r#""gateway":"Kong""#)
+            });
             assert!(!service.log().contains(credential));
         }
     }

@@ -8,10 +8,12 @@
 mod administration;
 mod command;
 mod decide;
+mod decisions;
 mod deployments;
 mod floors;
 mod operations;
 mod policy_check;
+mod policy_replay;
 mod policy_test;
 mod reason_codes;
 mod serve;

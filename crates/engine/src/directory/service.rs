@@ -180,6 +180,7 @@ impl<'a> ServiceReader<'a> {
             ranked,
             routes: routes.into(),
             realm,
+            tells_claims: false,
             resource_metadata,
         });
     }

@@ -4,6 +4,7 @@
 //! test has asked for is reported as not covered.
 
 mod document;
+mod recorded;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +19,7 @@ use crate::policy_set::{ApiService, PolicySet, Requirement};
 use crate::profile::Profile;
 use crate::rehearsal::Rehearsal;
 use document::{Expectation, TestDocument, TestFile};
+pub use recorded::{InvalidRecord, NotReplayable, RecordedDecision};
 
 /// The time of a test that says nothing else, in seconds since 1970: 2023-11-14T22:13:20Z.
 const DEFAULT_NOW: u64 = 1_700_000_000;
@@ -106,7 +108,13 @@ impl PolicyTests {
         self.tests
             .iter()
             .map(|(file, test, request)| {
-                let decision = decide(policy, test, request, crypto);
+                let now = test.now.unwrap_or(DEFAULT_NOW);
+                let presented = |service: Option<&ApiService>| match (&test.token, service) {
+                    (None, _) => Presented::Nothing,
+                    (Some(token), Some(service)) => claims(service, token, now),
+                    (Some(_), None) => Presented::Unknown,
+                };
+                let decision = decide(policy, request, presented, now, crypto);
                 TestResult {
                     file: file.clone(),
                     name: test.name.value.clone(),
@@ -183,13 +191,28 @@ pub fn policy_coverage(policy: &PolicySet, results: &[TestResult]) -> PolicyCove
     coverage
 }
 
+/// What a request of a test or a record brings along.
+enum Presented {
+    /// No token.
+    Nothing,
+    /// A token that is not genuine.
+    Unknown,
+    /// A token with those claims, of an issuer of that profile.
+    Claims(JsonObject, Profile),
+    /// A token about which its issuer says that.
+    Introspected(JsonObject),
+}
+
+/// What is not the token of a rehearsal.
+const UNKNOWN_TOKEN: &str = "a-token-that-nobody-knows";
+
 fn decide(
     policy: &PolicySet,
-    test: &TestDocument,
     request: &ApiRequest,
+    presented: impl FnOnce(Option<&ApiService>) -> Presented,
+    now: u64,
     crypto: &dyn CryptoProvider,
 ) -> Decision {
-    let now = test.now.unwrap_or(DEFAULT_NOW);
     let mut request = request.clone();
     let path = request.url.decoded_path();
     let service = path
@@ -197,16 +220,32 @@ fn decide(
         .ok()
         .and_then(|path| policy.service_for(&request, path))
         .map(|(service, _)| service);
-    let (claims, typ) = match (&test.token, service) {
-        (Some(token), Some(service)) => claims(service, token, now),
-        _ => (JsonObject::new(), None),
+    let (token, host) = match presented(service) {
+        Presented::Nothing => (None, Rehearsal::new(JsonObject::new(), None, crypto)),
+        Presented::Unknown => {
+            let nobody = Rehearsal::new(JsonObject::new(), None, crypto);
+            (Some(UNKNOWN_TOKEN), nobody)
+        }
+        Presented::Claims(claims, profile) => {
+            let typ = if profile == Profile::Rfc9068 {
+                "at+jwt"
+            } else {
+                "JWT"
+            };
+            let host = Rehearsal::new(claims, Some(typ.to_owned()), crypto);
+            (Some(Rehearsal::TOKEN), host)
+        }
+        Presented::Introspected(claims) => {
+            let host = Rehearsal::introspected(claims, crypto);
+            (Some(Rehearsal::TOKEN), host)
+        }
     };
-    if test.token.is_some() {
-        let authorization = format!("Bearer {}", Rehearsal::TOKEN);
+    if let Some(token) = token {
         // A constant can stand in a header field.
-        let _ = request.headers.append("Authorization", &authorization);
+        let _ = request
+            .headers
+            .append("Authorization", &format!("Bearer {token}"));
     }
-    let host = Rehearsal::new(claims, typ, crypto);
     match policy.decide(&request, &host, now) {
         Progress::Decided(decision)
         | Progress::NeedsKeys {
@@ -225,7 +264,7 @@ fn decide(
 
 /// What a token of the first issuer of a service has to say to be valid, with what the test says. Null
 /// takes a claim away.
-fn claims(service: &ApiService, token: &JsonObject, now: u64) -> (JsonObject, Option<String>) {
+fn claims(service: &ApiService, token: &JsonObject, now: u64) -> Presented {
     let named = token.get("iss").and_then(Value::as_str);
     let issuer = named
         .and_then(|name| service.issuer(name))
@@ -253,12 +292,7 @@ fn claims(service: &ApiService, token: &JsonObject, now: u64) -> (JsonObject, Op
             claims.insert(name.clone(), value.clone());
         }
     }
-    let typ = if profile == Profile::Rfc9068 {
-        "at+jwt"
-    } else {
-        "JWT"
-    };
-    (claims, Some(typ.to_owned()))
+    Presented::Claims(claims, profile)
 }
 
 impl Expectation {

@@ -10,21 +10,16 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use portcullis_engine::{ClientAuthenticationMethod, IssuerUrl};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::pki_types::pem::PemObject;
 use serde_json::json;
 
+use crate::form::encode;
+
 /// How long an assertion may be used, in seconds.
 const ASSERTION_SECONDS: u64 = 60;
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-/// What a form leaves as it is (WHATWG URL, `application/x-www-form-urlencoded`).
-const FORM: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'*');
 
 /// A client with what it authenticates with.
 pub(crate) struct Client {
@@ -106,10 +101,6 @@ impl fmt::Debug for Client {
             .field("id", &self.id)
             .finish_non_exhaustive()
     }
-}
-
-fn encode(text: &str) -> String {
-    utf8_percent_encode(text, FORM).to_string()
 }
 
 /// A private key that signs assertions.

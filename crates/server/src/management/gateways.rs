@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use chrono::DateTime;
 use portcullis_store::{
     AdminRole, Gateway, GatewayCredential, Id, NewGatewayCredential, UnixMillis,
 };
@@ -245,11 +246,11 @@ fn credential(credential: &GatewayCredential) -> Value {
 
 /// A time as RFC 3339 writes it.
 fn expiry(text: &str) -> Result<UnixMillis, ApiError> {
-    let at: jiff::Timestamp = text.parse().map_err(|_| {
+    let at = DateTime::parse_from_rfc3339(text).map_err(|_| {
         let detail = Detail::value("expected a time such as 2030-01-31T12:00:00Z");
         ApiError::invalid_data(vec![detail.at("expiresAt")])
     })?;
-    Ok(UnixMillis(at.as_millisecond()))
+    Ok(UnixMillis(at.timestamp_millis()))
 }
 
 pub(super) fn typed<T: for<'de> Deserialize<'de>>(sent: Value) -> Result<T, ApiError> {

@@ -20,6 +20,7 @@ use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, SecondsFormat};
 use portcullis_engine::{Diagnostic, PolicyLanguage, SourceFile, compile};
 use portcullis_policies::Worker;
 use portcullis_store::{AdminRole, Store, UnixMillis};
@@ -57,7 +58,7 @@ pub struct Management {
 #[openapi(
     info(
         title = "Portcullis management API",
-        description = "API services, operations, deployments and gateways of the decision service."
+        description = "API services, operations, deployments, gateways and recent decisions of the decision service."
     ),
     components(schemas(crate::error::ErrorBody)),
     modifiers(&BearerToken)
@@ -122,6 +123,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
             gateways::create_credential
         ))
         .routes(routes!(gateways::revoke_credential))
+        .merge(crate::decisions::routes())
 }
 
 /// The `OpenAPI` document of the management API, as `GET /openapi.json` answers with it.
@@ -251,9 +253,7 @@ const JSON: &str = "application/json";
 
 /// A time as RFC 3339 writes it.
 fn rfc3339(at: UnixMillis) -> Option<String> {
-    jiff::Timestamp::from_millisecond(at.0)
-        .ok()
-        .map(|at| at.to_string())
+    DateTime::from_timestamp_millis(at.0).map(|at| at.to_rfc3339_opts(SecondsFormat::Millis, true))
 }
 
 /// Compiles files here that hold no policy of another language.

@@ -10,7 +10,7 @@ use portcullis_engine::{SourceFile, compile};
 use portcullis_pdp::clock::SystemClock;
 use portcullis_pdp::http::{HttpClient, TlsRoots};
 use portcullis_pdp::local::LocalDecisionPoint;
-use portcullis_server::{AppState, GatewayCredentials, Readiness, StateKey, router};
+use portcullis_server::{AppState, Decisions, GatewayCredentials, Readiness, StateKey, router};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -38,6 +38,7 @@ fn state(public_url: Option<&str>) -> AppState {
         decision_point: Arc::new(LocalDecisionPoint::new(policy, http, Arc::new(SystemClock))),
         credentials: Some(Arc::new(GatewayCredentials::parse("credential").unwrap())),
         administration: Arc::default(),
+        decisions: Decisions::off(),
         management: None,
         state_key: Arc::new(StateKey::random().unwrap()),
         public_url: public_url.map(Into::into),

@@ -11,7 +11,7 @@ use portcullis_engine::{SourceFile, compile};
 use portcullis_pdp::clock::SystemClock;
 use portcullis_pdp::http::{HttpClient, TlsRoots};
 use portcullis_pdp::local::LocalDecisionPoint;
-use portcullis_server::{AppState, Readiness, StateKey, router};
+use portcullis_server::{AppState, Decisions, Readiness, StateKey, router};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -61,6 +61,7 @@ fn state() -> AppState {
         decision_point: Arc::new(LocalDecisionPoint::new(policy, http, Arc::new(SystemClock))),
         credentials: None,
         administration: Arc::default(),
+        decisions: Decisions::off(),
         management: None,
         state_key: Arc::new(StateKey::random().unwrap()),
         public_url: None,

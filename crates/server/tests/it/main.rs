@@ -4,6 +4,8 @@
 
 mod authzen;
 mod conformance;
+mod decision_streams;
+mod decisions;
 mod limits;
 mod management;
 mod metrics;
@@ -25,7 +27,7 @@ use portcullis_model::{
 };
 use portcullis_pdp::clock::SystemClock;
 use portcullis_pdp::{DecisionFuture, DecisionPoint, Unavailable};
-use portcullis_server::{AppState, GatewayCredentials, Readiness, StateKey, router};
+use portcullis_server::{AppState, Decisions, GatewayCredentials, Readiness, StateKey, router};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -57,6 +59,7 @@ async fn call(
         decision_point: Arc::clone(&point) as _,
         credentials: Some(Arc::new(credentials)),
         administration: Arc::default(),
+        decisions: Decisions::off(),
         management: None,
         state_key: Arc::new(StateKey::random().unwrap()),
         public_url: None,

@@ -11,8 +11,8 @@ use http_body_util::BodyExt;
 use portcullis_pdp::clock::{Clock, SystemClock};
 use portcullis_policies::{Worker, languages};
 use portcullis_server::{
-    Administration, AppState, GatewayCredentials, Management, Readiness, Secret, SecretKind,
-    StateKey, StoredCredentials, openapi, router,
+    Administration, AppState, Decisions, GatewayCredentials, Management, Readiness, Secret,
+    SecretKind, StateKey, StoredCredentials, openapi, router,
 };
 use portcullis_store::{AdminRole, NewAdminToken, Options, Store, UnixMillis};
 use portcullis_test_support::postgres::Postgres;
@@ -71,6 +71,7 @@ impl Service {
             decision_point: Arc::new(Always(Ok(permit()), 0.into())),
             credentials: Some(Arc::new(GatewayCredentials::stored(None, credentials))),
             administration: Arc::new(Administration::default().with_store(store.clone())),
+            decisions: Decisions::off(),
             management: Some(Arc::new(management)),
             state_key: Arc::new(StateKey::random().unwrap()),
             public_url: None,
@@ -707,6 +708,7 @@ async fn services_that_are_deployed_at_the_same_time_are_all_deployed() {
 }
 
 /// The document is generated from the types; `docs/openapi.json` is what people and programs read.
+#[expect(clippy::disallowed_methods, reason = "a page of the docs")]
 #[tokio::test]
 async fn the_document_is_the_one_in_the_docs() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
@@ -734,6 +736,7 @@ async fn without_a_token_only_this_machine_may_administer_and_only_where_that_is
         decision_point: Arc::new(Always(Ok(permit()), 0.into())),
         credentials: None,
         administration: Arc::new(administration),
+        decisions: Decisions::off(),
         management: Some(Arc::new(Management {
             store: it.store.clone(),
             credentials: Arc::default(),

@@ -11,8 +11,8 @@ use portcullis_model::{ApiRequest, Decision, Reason, ReasonCode};
 use portcullis_pdp::clock::SystemClock;
 use portcullis_pdp::{DecisionFuture, DecisionPoint};
 use portcullis_server::{
-    AppState, CountedDecisions, Limits, Metrics, Operations, Readiness, Serving, StopSignal,
-    Stopper, TlsIdentity, Traces, metrics_router, router, serve,
+    AppState, CountedDecisions, Decisions, Limits, Metrics, Operations, Readiness, Serving,
+    StopSignal, Stopper, TlsIdentity, Traces, metrics_router, router, serve,
 };
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -110,6 +110,7 @@ impl Running {
             decision_point: Arc::new(counted),
             credentials: None,
             administration: Arc::default(),
+            decisions: Decisions::off(),
             management: None,
             readiness: readiness.clone(),
             clock,

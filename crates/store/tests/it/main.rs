@@ -9,6 +9,7 @@
 mod admin_tokens;
 mod away;
 mod backend;
+mod decisions;
 mod deployments;
 mod drafts;
 mod gateways;

@@ -1,5 +1,5 @@
 //! `portcullis policy test`: the tests of a policy directory, what they cover, and which decisions
-//! another policy directory would make otherwise.
+//! another policy directory would make otherwise, on the tests or on what was recorded.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use portcullis_engine::{PolicyCoverage, PolicyTests, TestResult, policy_coverage};
 use portcullis_jose::AwsLc;
-use portcullis_model::Decision;
 use serde_json::json;
 
 use super::super::{Outcome, directory, print};
+use super::replay::{self, summary};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -22,6 +22,10 @@ pub(crate) struct Arguments {
     /// Print every decision that this other policy directory would make otherwise.
     #[arg(long, value_name = "DIR")]
     compare: Option<PathBuf>,
+    /// Instead of the tests, replay the decisions of this file, an export of the decision service recorded with
+    /// --record-requests. Without --compare, they are compared with what was recorded.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["junit", "require_coverage"])]
+    decisions: Option<PathBuf>,
     /// Fail unless every operation, rule and policy is covered.
     #[arg(long)]
     require_coverage: bool,
@@ -39,6 +43,10 @@ struct Change {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
+    if let Some(decisions) = &arguments.decisions {
+        let other = arguments.compare.as_deref();
+        return replay::run(&arguments.directory, other, decisions, arguments.json);
+    }
     let policy_directory = directory(&arguments.directory);
     let policy = policy_directory.load()?;
     let tests = PolicyTests::parse(&policy_directory.read_tests()?)?;
@@ -62,13 +70,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
         !coverage.untested_operations.is_empty() || !coverage.untested_checks.is_empty();
     let refused = failed || !changes.is_empty() || (arguments.require_coverage && uncovered);
     Ok(if refused { Outcome::No } else { Outcome::Yes })
-}
-
-fn summary(decision: &Decision) -> String {
-    match decision.status() {
-        None => format!("permit {}", decision.reason.code),
-        Some(status) => format!("deny {status} {}", decision.reason.code),
-    }
 }
 
 fn changes(here: &[TestResult], there: &[TestResult]) -> Vec<Change> {

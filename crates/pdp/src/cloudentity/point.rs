@@ -1,0 +1,356 @@
+//! The decision point: the last configuration that was had, kept fresh beside the way of requests.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use portcullis_cloudentity::{ApiRef, GatewayConfiguration};
+use portcullis_engine::PolicyLanguage;
+use portcullis_model::{ApiRequest, Decision, Deny, FollowUp, Outcome, Reason, ReasonCode};
+use serde_json::value::RawValue;
+use tokio::sync::Mutex;
+
+use super::authn_context::inject;
+use super::compile::{CompiledConfiguration, compile_configuration};
+use super::control_plane::{ControlPlane, FetchedConfiguration};
+use super::copy::{ConfigurationCopy, Kept};
+use super::fetch::ByControlPlane;
+use crate::PolicySet;
+use crate::clock::Clock;
+use crate::decision_point::{DecisionPoint, Unavailable};
+use crate::keys::Fetch;
+use crate::local::{LocalDecisionPoint, LocalSettings, Secrets};
+
+/// How to decide.
+#[derive(Default)]
+pub struct CloudentityOptions {
+    /// How old a configuration may be before another one is asked for.
+    pub reload_interval: Duration,
+    /// How old a configuration may be to decide at all, while the control plane is away.
+    pub max_age: Duration,
+    /// Whether requests are let through that are for a bound service and for no API of it.
+    pub allow_unknown: bool,
+    /// Whether the backend is told the authentication context.
+    pub inject_context: bool,
+    /// Where the last good configuration is kept between starts.
+    pub copy: Option<ConfigurationCopy>,
+    /// The languages that policies may be written in beside validators.
+    pub languages: Vec<Arc<dyn PolicyLanguage>>,
+}
+
+/// Decides with the configuration of a control plane.
+pub struct CloudentityPoint {
+    control_plane: Arc<ControlPlane>,
+    fetch: Arc<ByControlPlane>,
+    point: LocalDecisionPoint,
+    options: CloudentityOptions,
+    gateway: String,
+    clock: Arc<dyn Clock>,
+    loaded: ArcSwapOption<Loaded>,
+    /// When the configuration was last known to be current, in seconds since 1970.
+    checked_at: AtomicU64,
+    /// When it was last asked for.
+    tried_at: AtomicU64,
+    /// Held while the configuration is asked for.
+    asking: Mutex<()>,
+}
+
+#[derive(Debug)]
+struct Loaded {
+    etag: Option<String>,
+    apis: HashMap<(String, String), ApiRef>,
+    events_per_second: u64,
+}
+
+/// A decision and the API that it is about.
+#[derive(Debug)]
+pub struct CloudentityDecision {
+    /// The decision.
+    pub decision: Decision,
+    /// The API; `None` where none covers the request.
+    pub api: Option<ApiRef>,
+}
+
+impl CloudentityPoint {
+    /// A decision point without a configuration. Nothing was asked yet; [`refresh`](Self::refresh) asks.
+    ///
+    /// `gateway` is what the copy is known by: the issuer and the client.
+    #[must_use]
+    pub fn new(
+        control_plane: Arc<ControlPlane>,
+        http: Arc<dyn Fetch>,
+        clock: Arc<dyn Clock>,
+        gateway: String,
+        options: CloudentityOptions,
+    ) -> Self {
+        let fetch = Arc::new(ByControlPlane {
+            inner: http,
+            introspection_endpoint: control_plane.issuer().system("gateways/introspect"),
+            control_plane: Arc::clone(&control_plane),
+            issuer: RwLock::default(),
+        });
+        let settings = LocalSettings {
+            // The token of the system issuer is what counts; the client is named in the form only.
+            secrets: Some(Secrets::new(|_| Some("unused".to_owned()))),
+            ..LocalSettings::default()
+        };
+        let point = LocalDecisionPoint::without_secrets(
+            Arc::default(),
+            Arc::clone(&fetch) as Arc<dyn Fetch>,
+            Arc::clone(&clock),
+            settings,
+        );
+        Self {
+            control_plane,
+            fetch,
+            point,
+            options,
+            gateway,
+            clock,
+            loaded: ArcSwapOption::empty(),
+            checked_at: AtomicU64::new(0),
+            tried_at: AtomicU64::new(0),
+            asking: Mutex::default(),
+        }
+    }
+
+    /// The most events a second that the control plane wants; 0 for no bound.
+    #[must_use]
+    pub fn events_per_second(&self) -> u64 {
+        self.loaded
+            .load()
+            .as_ref()
+            .map_or(0, |loaded| loaded.events_per_second)
+    }
+
+    /// Whether the configuration is old enough that another one should be asked for. Says so once an interval, so
+    /// that a control plane that is away is not asked at every request.
+    #[must_use]
+    pub fn wants_refresh(&self) -> bool {
+        let now = self.clock.unix_now();
+        let interval = self.options.reload_interval.as_secs();
+        let tried = self.tried_at.load(Ordering::Relaxed);
+        // A clock that was set back must not stop the polling.
+        (now.abs_diff(tried) >= interval)
+            && self
+                .tried_at
+                .compare_exchange(tried, now, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+    }
+
+    /// Asks for the configuration now. Whoever comes while somebody asks waits for that and asks no more. What was had
+    /// before goes on where nothing better is had.
+    pub async fn refresh(&self) {
+        let Ok(_asking) = self.asking.try_lock() else {
+            drop(self.asking.lock().await);
+            return;
+        };
+        let now = self.clock.unix_now();
+        self.tried_at.store(now, Ordering::Relaxed);
+        let etag = self
+            .loaded
+            .load()
+            .as_ref()
+            .and_then(|loaded| loaded.etag.clone());
+        match self.control_plane.configuration(etag.as_deref()).await {
+            Ok(FetchedConfiguration::Unchanged) => self.checked_at.store(now, Ordering::Relaxed),
+            Ok(FetchedConfiguration::Changed { body, etag }) => {
+                let text = serde_json::from_slice::<Box<RawValue>>(&body);
+                let used = text.map_err(|error| error.to_string()).and_then(|text| {
+                    self.use_configuration(&text, etag.clone())?;
+                    Ok(text)
+                });
+                match used {
+                    Ok(text) => {
+                        self.checked_at.store(now, Ordering::Relaxed);
+                        self.keep(now, etag, text);
+                    }
+                    Err(error) => {
+                        tracing::error!(
+                            error,
+                            "the configuration cannot be used; the last one goes on"
+                        );
+                    }
+                }
+            }
+            Err(error) if self.loaded.load().is_none() => {
+                // What the documentation of Cloudentity's authorizer calls normal before a gateway is connected.
+                tracing::warn!(%error, "no configuration could be had yet");
+                self.read_copy();
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the configuration could not be asked for; the last one goes on");
+            }
+        }
+        self.point.hydrate().await;
+    }
+
+    /// Decides on a request. Waits for the control plane only while there is no configuration at all.
+    pub async fn decide(&self, request: &ApiRequest) -> Result<CloudentityDecision, Unavailable> {
+        if self.loaded.load().is_none() {
+            self.refresh().await;
+        }
+        let Some(loaded) = self.loaded.load_full() else {
+            return Err(unavailable("there is no configuration yet"));
+        };
+        let age = self
+            .clock
+            .unix_now()
+            .saturating_sub(self.checked_at.load(Ordering::Relaxed));
+        if age > self.options.max_age.as_secs() {
+            return Err(unavailable(
+                "the configuration is older than PORTCULLIS_CONFIGURATION_MAX_AGE",
+            ));
+        }
+        let mut decision = DecisionPoint::decide(&self.point, request).await?;
+        let api = match (&decision.trace.service, &decision.trace.operation) {
+            (Some(service), Some(operation)) => {
+                let key = (service.to_string(), operation.to_string());
+                loaded.apis.get(&key).cloned()
+            }
+            _ => None,
+        };
+        self.tell(&mut decision);
+        Ok(CloudentityDecision { decision, api })
+    }
+
+    /// Says what a decision is in Cloudentity's words, and hands the authentication context over.
+    fn tell(&self, decision: &mut Decision) {
+        let (code, message) = match decision.reason.code {
+            ReasonCode::Public => (ReasonCode::Unrestricted, "the API has no policy"),
+            ReasonCode::NoService => (
+                ReasonCode::Unbound,
+                "no service is bound to this API of API Gateway and its stage",
+            ),
+            ReasonCode::NoOperation => (
+                ReasonCode::UnknownApi,
+                "the service has no API with this method and path",
+            ),
+            _ => (decision.reason.code, ""),
+        };
+        if code != decision.reason.code {
+            decision.reason = Reason::new(code, message);
+        }
+        if code == ReasonCode::Unbound
+            && let Outcome::Deny(deny) = &mut decision.outcome
+        {
+            *deny = Deny::status(403);
+        }
+        if let Some(FollowUp::Token { claims, .. }) = &decision.follow_up
+            && self.options.inject_context
+            && decision.is_permit()
+        {
+            inject(&mut decision.context, claims);
+        }
+    }
+
+    fn use_configuration(&self, text: &RawValue, etag: Option<String>) -> Result<(), String> {
+        let configuration: GatewayConfiguration =
+            serde_json::from_str(text.get()).map_err(|error| error.to_string())?;
+        let introspection = self.control_plane.issuer().system("gateways/introspect");
+        let compiled = compile_configuration(
+            &configuration,
+            self.options.allow_unknown,
+            &introspection,
+            &self.options.languages,
+        )
+        .map_err(|error| error.to_string())?;
+        let CompiledConfiguration {
+            policy,
+            apis,
+            warnings,
+            events_per_second,
+            issuer,
+        } = compiled;
+        for warning in warnings {
+            tracing::warn!(warning, "part of the configuration cannot be used");
+        }
+        if let Ok(mut current) = self.fetch.issuer.write() {
+            *current = issuer;
+        }
+        let services = policy.services().len();
+        self.replace(policy)?;
+        let loaded = Loaded {
+            etag,
+            apis,
+            events_per_second,
+        };
+        tracing::info!(
+            services,
+            apis = loaded.apis.len(),
+            "a configuration decides"
+        );
+        self.loaded.store(Some(Arc::new(loaded)));
+        Ok(())
+    }
+
+    fn replace(&self, policy: PolicySet) -> Result<(), String> {
+        let policy = if self.options.inject_context {
+            policy.with_claims()
+        } else {
+            policy
+        };
+        self.point
+            .replace(policy)
+            .map_err(|error| error.to_string())
+    }
+
+    /// Keeps a good configuration for the next start.
+    fn keep(&self, checked_at: u64, etag: Option<String>, configuration: Box<RawValue>) {
+        let Some(copy) = &self.options.copy else {
+            return;
+        };
+        let kept = Kept {
+            checked_at,
+            etag,
+            gateway: self.gateway.clone(),
+            configuration,
+        };
+        if let Err(error) = copy.write(&kept) {
+            tracing::warn!(%error, "the configuration could not be kept for the next start");
+        }
+    }
+
+    /// Decides with what was kept, where that is not too old.
+    fn read_copy(&self) {
+        let Some(kept) = self
+            .options
+            .copy
+            .as_ref()
+            .and_then(|copy| copy.read(&self.gateway))
+        else {
+            return;
+        };
+        let age = self.clock.unix_now().saturating_sub(kept.checked_at);
+        if age > self.options.max_age.as_secs() {
+            return;
+        }
+        match self.use_configuration(&kept.configuration, kept.etag) {
+            Ok(()) => {
+                self.checked_at.store(kept.checked_at, Ordering::Relaxed);
+                tracing::warn!(
+                    age_seconds = age,
+                    "a configuration from before the start decides"
+                );
+            }
+            Err(error) => tracing::error!(error, "the kept configuration cannot be used"),
+        }
+    }
+}
+
+fn unavailable(cause: &str) -> Unavailable {
+    Unavailable::Network {
+        cause: cause.to_owned(),
+    }
+}
+
+impl fmt::Debug for CloudentityPoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CloudentityPoint")
+            .field("control_plane", &self.control_plane)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,264 @@
+//! Recent decisions: kept with a bound in number and in age, found, exported and streamed.
+//!
+//! Nothing here holds a decision up: recording one is a push into a bounded queue, and writing it as JSON and into a
+//! database happens in the background. Where there is no room, the oldest go.
+
+mod body;
+mod export;
+mod input;
+mod list;
+mod query;
+mod reader;
+mod record;
+mod ring;
+mod source;
+mod stream;
+mod writer;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use portcullis_engine::Question;
+use portcullis_model::{ApiRequest, Decision, ResponseDecision, ResponseOutcome};
+use portcullis_pdp::clock::Clock;
+use portcullis_store::Store;
+use tokio::sync::{Notify, Semaphore};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub use input::{InvalidRecordedHeader, RecordedHeaders};
+pub use writer::DecisionWriter;
+
+use crate::app::AppState;
+use crate::metrics::Metrics;
+use crate::stopping::Stopping;
+use record::{DecisionRecord, Phase, Protocol};
+use ring::Ring;
+
+/// How many decisions are kept by default.
+pub const DEFAULT_DECISIONS_KEPT: u32 = 10_000;
+/// Most that can be asked for.
+pub const LARGEST_DECISIONS_KEPT: u32 = 1_000_000;
+/// How many hours they are kept by default.
+pub const DEFAULT_DECISIONS_RETENTION_HOURS: u32 = 24;
+/// Longest retention, in hours: ten years.
+pub const LONGEST_DECISIONS_RETENTION_HOURS: u32 = 87_600;
+/// How many decisions wait for a database that is away.
+const MAX_WAITING: usize = 20_000;
+/// How many streams and exports may be open at once.
+const MAX_READERS: usize = 16;
+
+/// What is kept of decisions.
+#[derive(Debug, Clone)]
+pub struct DecisionSettings {
+    /// How many decisions are kept; 0 keeps none.
+    pub kept: u32,
+    /// How long they are kept.
+    pub retention: Duration,
+    /// With these headers, what a replay needs is kept, too: the claims of tokens are personal data. `None` keeps
+    /// nothing of it.
+    pub inputs: Option<RecordedHeaders>,
+}
+
+/// The recent decisions. Clones share them.
+#[derive(Clone)]
+pub struct Decisions(Option<Arc<Shared>>);
+
+struct Shared {
+    settings: DecisionSettings,
+    /// The database that all replicas share; without one, decisions are kept in this process until it ends.
+    store: Option<Store>,
+    /// The decisions themselves, or those on their way to the database.
+    ring: Ring,
+    clock: Arc<dyn Clock>,
+    metrics: Metrics,
+    stopping: Stopping,
+    readers: Arc<Semaphore>,
+    /// Wakes the writer.
+    wake: Notify,
+    /// Whether decisions were dropped since the last was written.
+    overflowing: AtomicBool,
+}
+
+impl Decisions {
+    /// Keeps nothing.
+    #[must_use]
+    pub const fn off() -> Self {
+        Self(None)
+    }
+
+    /// Keeps decisions as the settings say, in that database or in this process. [`Self::start`] is to be called,
+    /// too.
+    #[must_use]
+    pub fn new(
+        settings: DecisionSettings,
+        store: Option<Store>,
+        clock: Arc<dyn Clock>,
+        metrics: Metrics,
+        stopping: Stopping,
+    ) -> Self {
+        if settings.kept == 0 {
+            return Self::off();
+        }
+        let bound = match store {
+            None => usize::try_from(settings.kept).unwrap_or(usize::MAX),
+            Some(_) => MAX_WAITING,
+        };
+        Self(Some(Arc::new(Shared {
+            settings,
+            store,
+            ring: Ring::new(bound),
+            clock,
+            metrics,
+            stopping,
+            readers: Arc::new(Semaphore::new(MAX_READERS)),
+            wake: Notify::new(),
+            overflowing: AtomicBool::new(false),
+        })))
+    }
+
+    /// Begins to write into the database, and to delete what is too old, in the background. Needs a tokio runtime.
+    #[must_use]
+    pub fn start(&self) -> DecisionWriter {
+        DecisionWriter::start(self.0.clone())
+    }
+
+    /// Records a decision on a request.
+    pub(crate) fn request(
+        &self,
+        id: &str,
+        gateway: Option<Arc<str>>,
+        request: &ApiRequest,
+        decision: Decision,
+        elapsed: Duration,
+    ) {
+        let Some(shared) = &self.0 else { return };
+        let now = shared.clock.unix_millis();
+        let input = shared.settings.inputs.as_ref();
+        let input = input.map(|headers| headers.input(request, decision.claims.as_ref(), now));
+        shared.record(DecisionRecord {
+            id: id.to_owned(),
+            time: now,
+            phase: Phase::Request,
+            protocol: Protocol::Sideband,
+            gateway,
+            method: request.method.as_str().to_owned(),
+            path: record::bounded_path(request.url.path()),
+            outcome: decision.as_str(),
+            reason: decision.reason.code,
+            status: decision.status(),
+            elapsed,
+            trace: decision.trace,
+            input,
+        });
+    }
+
+    /// Records a decision on a response; `request` is the one that was responded to.
+    pub(crate) fn response(
+        &self,
+        id: &str,
+        gateway: Option<Arc<str>>,
+        request: &ApiRequest,
+        decision: ResponseDecision,
+        elapsed: Duration,
+    ) {
+        let Some(shared) = &self.0 else { return };
+        let (outcome, status) = match &decision.outcome {
+            ResponseOutcome::Permit(_) => ("permit", None),
+            ResponseOutcome::Deny(deny) => ("deny", Some(deny.status)),
+        };
+        shared.record(DecisionRecord {
+            id: id.to_owned(),
+            time: shared.clock.unix_millis(),
+            phase: Phase::Response,
+            protocol: Protocol::Sideband,
+            gateway,
+            method: request.method.as_str().to_owned(),
+            path: record::bounded_path(request.url.path()),
+            outcome,
+            reason: decision.reason.code,
+            status,
+            elapsed,
+            trace: decision.trace,
+            input: None,
+        });
+    }
+
+    /// Records a decision on a question of `AuthZEN`.
+    pub(crate) fn evaluation(
+        &self,
+        id: &str,
+        gateway: Option<Arc<str>>,
+        question: &Question,
+        decision: Decision,
+        elapsed: Duration,
+    ) {
+        let Some(shared) = &self.0 else { return };
+        shared.record(DecisionRecord {
+            id: id.to_owned(),
+            time: shared.clock.unix_millis(),
+            phase: Phase::Request,
+            protocol: Protocol::Authzen,
+            gateway,
+            method: question.method.as_str().to_owned(),
+            path: record::bounded_path(&question.route),
+            outcome: decision.as_str(),
+            reason: decision.reason.code,
+            status: decision.status(),
+            elapsed,
+            trace: decision.trace,
+            input: None,
+        });
+    }
+}
+
+impl Shared {
+    fn record(&self, record: DecisionRecord) {
+        let pushed = self.ring.push(Arc::new(record));
+        if self.store.is_some() {
+            if pushed.dropped.is_some() {
+                self.metrics.decision_dropped(1);
+                if !self.overflowing.swap(true, Ordering::Relaxed) {
+                    tracing::error!(
+                        "too many decisions wait for the database; the oldest are dropped"
+                    );
+                }
+            }
+            if pushed.waiting >= portcullis_store::MAX_DECISION_BATCH {
+                self.wake.notify_one();
+            }
+        }
+    }
+
+    /// The time before which nothing is kept, in milliseconds since 1970.
+    fn oldest(&self) -> i64 {
+        let retention = i64::try_from(self.settings.retention.as_millis()).unwrap_or(i64::MAX);
+        self.clock.unix_millis().saturating_sub(retention)
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Decisions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let settings = self.0.as_ref().map(|shared| &shared.settings);
+        f.debug_tuple("Decisions").field(&settings).finish()
+    }
+}
+
+/// The routes below an environment, whose id is not looked at, with their document.
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(list::decisions))
+        .routes(routes!(stream::decisions))
+        .routes(routes!(list::decision))
+        .routes(routes!(export::decisions))
+}

@@ -1,0 +1,299 @@
+//! Writes decisions into the database in the background, and deletes what is too old or too much.
+//!
+//! A batch stays in hand until the database has it; written once more, it adds nothing (its key is the id). While the
+//! database is away, decisions wait in a bounded queue.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use portcullis_store::{MAX_DECISION_BATCH, NewDecision, Store, StoreError, UnixMillis};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+
+use super::Shared;
+
+/// How long a decision waits at most before it is written.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// Largest batch, in bytes of its records, unless one record alone is larger.
+const MAX_BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// After how many batches something else has its turn.
+const BATCHES_IN_A_ROW: usize = 40;
+/// How often it is looked for what is too old, in intervals.
+const INTERVALS_BETWEEN_CLEANING: u32 = 60;
+
+/// Writes until it is told to finish.
+#[derive(Debug)]
+pub struct DecisionWriter(Option<(oneshot::Sender<()>, JoinHandle<()>, Arc<Shared>)>);
+
+impl DecisionWriter {
+    pub(super) fn start(shared: Option<Arc<Shared>>) -> Self {
+        let Some(shared) = shared else {
+            return Self(None);
+        };
+        let (stop, stopped) = oneshot::channel();
+        let task = tokio::spawn(run(Arc::clone(&shared), stopped));
+        Self(Some((stop, task, shared)))
+    }
+
+    /// Writes what is left, for as long as that may take.
+    pub async fn finish(self, patience: Duration) {
+        let Some((stop, task, shared)) = self.0 else {
+            return;
+        };
+        // INVARIANT: the task waits for this and ends with nothing else.
+        let _ = stop.send(());
+        let abort = task.abort_handle();
+        if timeout(patience, task).await.is_err() {
+            abort.abort();
+            tracing::error!(
+                waiting = shared.ring.len(),
+                "the database did not take the last decisions in time; they are lost"
+            );
+        }
+    }
+}
+
+async fn run(shared: Arc<Shared>, mut stopped: oneshot::Receiver<()>) {
+    let mut queue = Queue {
+        shared: &shared,
+        in_hand: VecDeque::new(),
+        failing: false,
+    };
+    let mut intervals = 0;
+    let mut ticks = interval(INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        let stopping = tokio::select! {
+            _ = ticks.tick() => { intervals += 1; false }
+            () = shared.wake.notified() => false,
+            _ = &mut stopped => true,
+        };
+        if let Some(store) = &shared.store {
+            if stopping {
+                while !queue.write(store).await {
+                    if queue.failing {
+                        sleep(INTERVAL).await;
+                    }
+                }
+                return;
+            }
+            queue.write(store).await;
+        } else if stopping {
+            return;
+        }
+        if intervals >= INTERVALS_BETWEEN_CLEANING {
+            intervals = 0;
+            clean(&shared).await;
+        }
+    }
+}
+
+/// What is on its way to the database.
+struct Queue<'a> {
+    shared: &'a Shared,
+    /// Taken from the row, and not known to be written.
+    in_hand: VecDeque<NewDecision>,
+    failing: bool,
+}
+
+impl Queue<'_> {
+    /// Writes what waits, a number of batches at most; says whether it is all written.
+    async fn write(&mut self, store: &Store) -> bool {
+        for _ in 0..BATCHES_IN_A_ROW {
+            if self.in_hand.is_empty() {
+                self.take();
+            }
+            let waiting = self.in_hand.len() + self.shared.ring.len();
+            self.shared.metrics.decisions_waiting(waiting);
+            if self.in_hand.is_empty() {
+                return true;
+            }
+            if !self.write_batch(store).await {
+                return false;
+            }
+        }
+        false
+    }
+
+    fn take(&mut self) {
+        for record in self.shared.ring.take(MAX_DECISION_BATCH) {
+            match record.to_stored() {
+                Ok(stored) => self.in_hand.push_back(stored),
+                Err(error) => self.drop_one(&error.to_string()),
+            }
+        }
+    }
+
+    /// Writes a batch; says whether it went through, or that it never will.
+    async fn write_batch(&mut self, store: &Store) -> bool {
+        let mut bytes = 0;
+        let count = self
+            .in_hand
+            .iter()
+            .take_while(|one| {
+                bytes += one.record.len();
+                bytes <= MAX_BATCH_BYTES
+            })
+            .count()
+            .max(1)
+            .min(self.in_hand.len());
+        let records = self.in_hand.make_contiguous();
+        let batch = records.get(..count).unwrap_or_default();
+        match store.record_decisions(batch).await {
+            Ok(_) => {
+                self.in_hand.drain(..count);
+                self.shared.metrics.decisions_written(count as u64);
+                self.shared.overflowing.store(false, Ordering::Relaxed);
+                if std::mem::take(&mut self.failing) {
+                    tracing::info!("decisions are written to the database again");
+                }
+                true
+            }
+            Err(error @ StoreError::Unavailable(_)) => {
+                if !std::mem::replace(&mut self.failing, true) {
+                    tracing::error!(%error, "decisions cannot be written to the database; they wait");
+                }
+                false
+            }
+            Err(_) => self.write_each(store, count).await,
+        }
+    }
+
+    /// Writes the first of them one by one, and drops those that the database refuses.
+    async fn write_each(&mut self, store: &Store, count: usize) -> bool {
+        for _ in 0..count {
+            let Some(one) = self.in_hand.front() else {
+                break;
+            };
+            match store.record_decisions(std::slice::from_ref(one)).await {
+                Ok(_) => self.shared.metrics.decisions_written(1),
+                Err(StoreError::Unavailable(_)) => {
+                    self.failing = true;
+                    return false;
+                }
+                Err(error) => self.drop_one(&error.to_string()),
+            }
+            self.in_hand.pop_front();
+        }
+        true
+    }
+
+    fn drop_one(&self, error: &str) {
+        tracing::error!(error, "a decision cannot be stored and is dropped");
+        self.shared.metrics.decision_dropped(1);
+    }
+}
+
+async fn clean(shared: &Shared) {
+    let oldest = shared.oldest();
+    let Some(store) = &shared.store else {
+        shared.ring.forget_before(oldest);
+        return;
+    };
+    let kept = shared.settings.kept;
+    match store.prune_decisions(kept, UnixMillis(oldest)).await {
+        Ok(0) => {}
+        Ok(count) => tracing::debug!(count, "old decisions were deleted"),
+        Err(error) => tracing::warn!(%error, "old decisions could not be deleted"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::{DecisionRecord, Phase, Protocol};
+    use super::super::{DecisionSettings, Decisions, MAX_WAITING};
+    use super::*;
+    use crate::health::Readiness;
+    use crate::metrics::Metrics;
+    use crate::stopping::Stopper;
+    use portcullis_model::{ReasonCode, Trace};
+    use portcullis_pdp::clock::SystemClock;
+    use portcullis_store::{DecisionFilter, Options};
+
+    async fn kept_in_database() -> (Decisions, Arc<Shared>, Store) {
+        let options = Options::default();
+        let store = Store::open("sqlite::memory:", &options).await.unwrap();
+        let settings = DecisionSettings {
+            kept: 100_000,
+            retention: Duration::from_hours(1),
+            inputs: None,
+        };
+        let stopping = Stopper::new(Readiness::default(), Duration::ZERO).stopping();
+        let metrics = Metrics::new(Arc::new(SystemClock));
+        let clock = Arc::new(SystemClock);
+        let decisions = Decisions::new(settings, Some(store.clone()), clock, metrics, stopping);
+        let shared = Arc::clone(decisions.0.as_ref().unwrap());
+        (decisions, shared, store)
+    }
+
+    fn record(number: i64, service: &str) -> DecisionRecord {
+        DecisionRecord {
+            id: format!("d-{number}"),
+            time: number,
+            phase: Phase::Request,
+            protocol: Protocol::Sideband,
+            gateway: None,
+            method: "GET".to_owned(),
+            path: "/".to_owned(),
+            outcome: "permit",
+            reason: ReasonCode::Permitted,
+            status: None,
+            elapsed: Duration::ZERO,
+            trace: Trace {
+                service: Some(service.into()),
+                ..Trace::default()
+            },
+            input: None,
+        }
+    }
+
+    async fn written(store: &Store) -> Vec<i64> {
+        let (mut all, mut last) = (Vec::new(), 0);
+        loop {
+            let page = store.decisions_after(last, 1000).await.unwrap();
+            let Some(end) = page.last() else { return all };
+            last = end.position;
+            all.extend(page.iter().map(|one| one.decision.decided_at.0));
+        }
+    }
+
+    #[tokio::test]
+    async fn the_oldest_are_dropped_where_too_many_wait_and_the_others_are_written_at_the_end() {
+        let (decisions, shared, store) = kept_in_database().await;
+        let all = i64::try_from(MAX_WAITING).unwrap() + 7;
+        for number in 0..all {
+            shared.record(record(number, "S"));
+        }
+        let dropped = "portcullis_decision_records_total{result=\"dropped\"} 7\n";
+        let metrics = shared.metrics.text();
+        assert!(metrics.contains(dropped), "{metrics}");
+        decisions.start().finish(Duration::from_mins(1)).await;
+        assert_eq!(written(&store).await, (7..all).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn one_that_the_database_refuses_takes_no_other_with_it() {
+        let (decisions, shared, store) = kept_in_database().await;
+        for (number, service) in (0..).zip(["a", "b\0", "c"]) {
+            shared.record(record(number, service));
+        }
+        decisions.start().finish(Duration::from_mins(1)).await;
+        assert_eq!(written(&store).await, [0, 2]);
+        let metrics = shared.metrics.text();
+        assert!(metrics.contains("{result=\"dropped\"} 1\n"), "{metrics}");
+        assert!(metrics.contains("{result=\"written\"} 2\n"), "{metrics}");
+    }
+
+    #[tokio::test]
+    async fn a_database_that_does_not_come_back_holds_the_end_up_for_so_long_only() {
+        let (decisions, shared, store) = kept_in_database().await;
+        store.close().await;
+        shared.record(record(1, "S"));
+        decisions.start().finish(Duration::from_millis(50)).await;
+        let found = store.decisions(&DecisionFilter::default(), None, 1).await;
+        assert!(matches!(found, Err(StoreError::Unavailable(_))));
+    }
+}
