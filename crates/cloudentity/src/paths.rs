@@ -6,7 +6,8 @@ use portcullis_model::PathPattern;
 ///
 /// A path is a template with `{parameters}`, of which `{name+}` takes the rest, as API Gateway writes it; or it ends
 /// in `.*`, which takes whatever follows, as the regular expression that it is.
-pub(crate) fn patterns(path: &str) -> Option<Vec<String>> {
+#[must_use]
+pub fn patterns(path: &str) -> Option<Vec<String>> {
     let (text, takes_rest) = match path.strip_suffix(".*") {
         Some(before) => (before, true),
         None => (path, false),
