@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use portcullis_engine::{
-    Host, Inspection, Introspection, IssuerUrl, KeySource, Nonces, OpaqueToken, PolicySet, Progress, ProofId,
-    ProofUse, Question, TokenHash, VerifiedToken,
+    Host, Inspection, Introspection, IssuerUrl, KeySource, Nonces, OpaqueToken, PolicySet,
+    Progress, ProofId, ProofUse, Question, TokenHash, VerifiedToken,
 };
 use portcullis_jose::{AwsLc, CryptoProvider, JsonObject, Jwks};
 use portcullis_model::{ApiRequest, ApiResponse, Decision, FollowUp, ResponseDecision};

@@ -214,12 +214,11 @@ async fn store_groups(
     }
     for (group, body) in change.groups.iter().zip(bodies) {
         // The gateway may be gone since; what refers to it would be refused with an error of the database.
-        let known: i64 = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM cloudentity_gateways WHERE gateway_id = $1",
-        )
-        .bind(group.gateway_id.as_str())
-        .fetch_one(&mut *connection)
-        .await?;
+        let known: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM cloudentity_gateways WHERE gateway_id = $1")
+                .bind(group.gateway_id.as_str())
+                .fetch_one(&mut *connection)
+                .await?;
         if known == 0 {
             return Err(StoreError::NotFound { what: "gateway" });
         }

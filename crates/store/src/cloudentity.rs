@@ -363,6 +363,8 @@ fn read(row: &AnyRow) -> Result<CloudentityGateway, StoreError> {
             .map_err(corrupt)?,
         auto_bind: row.try_get::<i64, _>("auto_bind")? != 0,
         version: row.try_get("version")?,
-        last_active: row.try_get::<Option<i64>, _>("last_active")?.map(UnixMillis),
+        last_active: row
+            .try_get::<Option<i64>, _>("last_active")?
+            .map(UnixMillis),
     })
 }

@@ -468,7 +468,11 @@ async fn version(connection: &mut AnyConnection, id: &Id) -> Result<Option<i64>,
     Ok(version)
 }
 
-pub(crate) async fn expect(connection: &mut AnyConnection, id: &Id, expected: i64) -> Result<(), StoreError> {
+pub(crate) async fn expect(
+    connection: &mut AnyConnection,
+    id: &Id,
+    expected: i64,
+) -> Result<(), StoreError> {
     match version(connection, id).await? {
         None => Err(StoreError::NotFound { what: "draft" }),
         Some(current) if current != expected => Err(StoreError::Conflict { current }),

@@ -2,6 +2,7 @@
 
 use axum::extract::RawPathParams;
 use axum::http::{HeaderMap, header};
+use portcullis_jose::Jwk;
 use portcullis_store::{CloudentityGateway, Standing};
 
 use super::Plane;
@@ -82,9 +83,8 @@ async fn is_good(
     credential: &str,
 ) -> Result<bool, Refusal> {
     if let Some(thumbprint) = credential.strip_prefix("jwk:") {
-        let keys = registered_keys(gateway);
-        let mut keys = keys.iter().flat_map(|keys| keys.keys());
-        return Ok(keys.any(|key| key.thumbprint().matches(thumbprint)));
+        let is_it = |key: &Jwk| key.thumbprint().matches(thumbprint);
+        return Ok(registered_keys(gateway).is_some_and(|keys| keys.keys().iter().any(is_it)));
     }
     let all = plane.store().credentials_of(&gateway.gateway.id).await?;
     let found = all.iter().find(|one| one.id.as_str() == credential);

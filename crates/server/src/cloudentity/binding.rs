@@ -313,7 +313,5 @@ fn operation(api: &GroupApi) -> Result<Operation, Refusal> {
 
 /// The policy that APIs get where nobody says otherwise.
 pub(super) fn block() -> Result<Id, Refusal> {
-    BLOCK_ID
-        .parse()
-        .map_err(|_| Refusal::not_found("policy"))
+    BLOCK_ID.parse().map_err(|_| Refusal::not_found("policy"))
 }

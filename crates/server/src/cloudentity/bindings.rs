@@ -194,7 +194,9 @@ fn of_gateway<'g>(groups: &'g [ApiGroup], gateway: &Id) -> impl Iterator<Item = 
 fn stored(plan: &Plan, gateway: &Id, id: &Name) -> Result<ApiGroup, Refusal> {
     let mut groups = of_gateway(plan.groups(), gateway);
     let found = groups.find(|group| group.id == *id);
-    found.cloned().ok_or_else(|| Refusal::not_found("API group"))
+    found
+        .cloned()
+        .ok_or_else(|| Refusal::not_found("API group"))
 }
 
 /// An operation, and where it stands in its service.

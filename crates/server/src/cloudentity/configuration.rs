@@ -6,9 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use portcullis_cloudentity::{
-    Api, GatewayConfiguration, Policy, Service, path_patterns,
-};
+use portcullis_cloudentity::{Api, GatewayConfiguration, Policy, Service, path_patterns};
 use portcullis_store::{ApiGroup, CloudentityGateway, DraftKind, Id, Workspace};
 use serde_json::{Map, Value};
 
@@ -84,8 +82,8 @@ pub(super) fn configuration(
 /// The issuer of an external authorization server; empty where there is none, which no token can name.
 fn issuer_url(workspace: &Workspace, server: &Id) -> Result<String, Refusal> {
     let mut drafts = workspace.drafts.iter();
-    let draft = drafts
-        .find(|draft| draft.kind == DraftKind::ExternalOAuthServer && draft.id == *server);
+    let draft =
+        drafts.find(|draft| draft.kind == DraftKind::ExternalOAuthServer && draft.id == *server);
     let Some(draft) = draft else {
         return Ok(String::new());
     };
@@ -127,7 +125,9 @@ impl Maker<'_> {
         let name = text(&document, "name").unwrap_or_default().to_owned();
         let audience = self.audience(&document);
         let is_sayable = audience.is_some()
-            && document.keys().all(|key| SERVICE_KEYS.contains(&key.as_str()))
+            && document
+                .keys()
+                .all(|key| SERVICE_KEYS.contains(&key.as_str()))
             && text(&document, "order") == Some("file")
             && matches!(text(&document, "unmatched"), None | Some("deny"));
         let operations: Vec<_> = items(&document, "operations").map(said).collect();
@@ -189,7 +189,14 @@ impl Maker<'_> {
             !self.issuer.is_empty()
                 && one.get("issuer").and_then(Value::as_str) == Some(self.issuer)
         })?;
-        let known = ["issuer", "audiences", "any_audience", "profile", "leeway", "introspection"];
+        let known = [
+            "issuer",
+            "audiences",
+            "any_audience",
+            "profile",
+            "leeway",
+            "introspection",
+        ];
         let token = token.as_object()?;
         let generic = text(token, "profile") == Some("generic");
         if !generic || !token.keys().all(|key| known.contains(&key.as_str())) {
@@ -223,8 +230,8 @@ impl Maker<'_> {
     /// The id of the policy that a file is.
     fn policy(&mut self, file: &str) -> String {
         let mut drafts = self.workspace.drafts.iter();
-        let draft = drafts
-            .find(|draft| draft.kind == DraftKind::Policy && draft.name.as_str() == file);
+        let draft =
+            drafts.find(|draft| draft.kind == DraftKind::Policy && draft.name.as_str() == file);
         let id = draft.map_or_else(|| derived(file), |draft| draft.id.as_str().to_owned());
         if !self.policies.contains_key(&id) {
             let Some(text) = self.deployed(&format!("policies/{file}")) else {
@@ -370,7 +377,10 @@ mod tests {
         };
         assert_eq!(guard(json!({ "public": true })), Guard::Open);
         let policy = Guard::Policy("p.yaml".to_owned());
-        assert_eq!(guard(json!({ "policy": "p.yaml", "token": "optional" })), policy);
+        assert_eq!(
+            guard(json!({ "policy": "p.yaml", "token": "optional" })),
+            policy
+        );
         for more in [
             json!({}),
             json!({ "policy": "p.yaml" }),

@@ -44,7 +44,10 @@ mod tests {
         let form = Form::parse(b"a=1+2&b=%C3%A9&c&&d=").unwrap();
         assert_eq!(form.get("a"), Some("1 2"));
         assert_eq!(form.get("b"), Some("\u{e9}"));
-        assert_eq!((form.get("c"), form.get("d"), form.get("e")), (None, None, None));
+        assert_eq!(
+            (form.get("c"), form.get("d"), form.get("e")),
+            (None, None, None)
+        );
         for body in [&b"a=1&a=2"[..], b"a=1&%61=1", b"a=%ff", b"\xff"] {
             assert!(Form::parse(body).is_none(), "{body:?}");
         }

@@ -72,7 +72,9 @@ pub(super) async fn create(
         return Err(Refusal::unprocessable("the one type of gateway is aws"));
     }
     let missing = || {
-        Refusal::unprocessable("server_id is the id of an external OAuth server, whose tokens the services of the gateway take")
+        Refusal::unprocessable(
+            "server_id is the id of an external OAuth server, whose tokens the services of the gateway take",
+        )
     };
     let server: Id = sent.server_id.parse().map_err(|_| missing())?;
     let default_policy_id = match sent.default_policy_id.as_deref() {
@@ -105,7 +107,10 @@ pub(super) async fn create(
         sha256: secret.sha256(),
     };
     let now = admitted.plane.now;
-    let made = admitted.store().create_cloudentity_gateway(new, now).await?;
+    let made = admitted
+        .store()
+        .create_cloudentity_gateway(new, now)
+        .await?;
     let mut shown = shown(&admitted, &made);
     if let Some(members) = shown.as_object_mut() {
         let issuer = admitted.plane.issuer(&admitted.tenant);
@@ -252,9 +257,8 @@ fn check_policy(plan: &Plan, id: Option<&Id>) -> Result<(), Refusal> {
 }
 
 fn gateway_name(text: &str) -> Result<Name, Refusal> {
-    text.parse().map_err(|_| {
-        Refusal::unprocessable("name has 1 to 256 bytes and no control characters")
-    })
+    text.parse()
+        .map_err(|_| Refusal::unprocessable("name has 1 to 256 bytes and no control characters"))
 }
 
 /// The public keys of a gateway as they are stored; `None` for an empty set, which takes them away.

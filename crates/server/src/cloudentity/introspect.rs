@@ -75,11 +75,7 @@ pub(super) async fn introspect(
     })?;
     let said = match claims {
         None => json!({ "active": false }),
-        Some(claims) => active(
-            claims,
-            &caller.tenant,
-            &made.configuration.server_id,
-        ),
+        Some(claims) => active(claims, &caller.tenant, &made.configuration.server_id),
     };
     Ok(answer(StatusCode::OK, &said))
 }

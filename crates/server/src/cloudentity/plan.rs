@@ -183,9 +183,8 @@ impl Plan {
 
     /// Stores an API group.
     pub(super) fn put_group(&mut self, group: ApiGroup) {
-        let is_it =
-            |other: &ApiGroup| other.gateway_id == group.gateway_id && other.id == group.id;
-        if self.groups.iter().any(|one| *one == group) {
+        let is_it = |other: &ApiGroup| other.gateway_id == group.gateway_id && other.id == group.id;
+        if self.groups.contains(&group) {
             return;
         }
         self.groups.retain(|other| !is_it(other));

@@ -128,21 +128,26 @@ pub(super) async fn delete(
         ));
     }
     let by = admitted.administrator.as_name()?;
-    commit(&admitted.plane, &by, &format!("without policy {id}"), |plan| {
-        let draft = draft_of(plan, &id)?;
-        conditions::check(&headers, draft.version)?;
-        let name = draft.name.as_str().to_owned();
-        let mut users = [DraftKind::Operation, DraftKind::ApiService]
-            .into_iter()
-            .flat_map(|kind| plan.of_kind(kind));
-        if users.any(|draft| names(draft, &name)) {
-            return Err(Refusal::conflict(
-                "an API or a service has this policy; give it another one first",
-            ));
-        }
-        drop(users);
-        plan.delete(&id)
-    })
+    commit(
+        &admitted.plane,
+        &by,
+        &format!("without policy {id}"),
+        |plan| {
+            let draft = draft_of(plan, &id)?;
+            conditions::check(&headers, draft.version)?;
+            let name = draft.name.as_str().to_owned();
+            let mut users = [DraftKind::Operation, DraftKind::ApiService]
+                .into_iter()
+                .flat_map(|kind| plan.of_kind(kind));
+            if users.any(|draft| names(draft, &name)) {
+                return Err(Refusal::conflict(
+                    "an API or a service has this policy; give it another one first",
+                ));
+            }
+            drop(users);
+            plan.delete(&id)
+        },
+    )
     .await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -73,7 +73,10 @@ pub(super) fn extension(language: &PolicyLanguage) -> &'static str {
 
 /// The policy that a file is. One that this protocol cannot say denies.
 pub(super) fn to_policy(id: &str, file: &str, text: &str) -> Policy {
-    let (name, text) = match text.strip_prefix(NAME).and_then(|rest| rest.split_once('\n')) {
+    let (name, text) = match text
+        .strip_prefix(NAME)
+        .and_then(|rest| rest.split_once('\n'))
+    {
         Some((name, rest)) => (name, rest),
         None => (file, text),
     };
@@ -103,7 +106,10 @@ pub(super) fn to_policy(id: &str, file: &str, text: &str) -> Policy {
 /// The same, with a validator that never holds.
 fn denying(policy: Policy) -> Policy {
     Policy {
-        policy_name: format!("{} (denied: this protocol cannot say it)", policy.policy_name),
+        policy_name: format!(
+            "{} (denied: this protocol cannot say it)",
+            policy.policy_name
+        ),
         validators: vec![ValidatorConfig {
             name: "false".to_owned(),
             ..ValidatorConfig::default()
@@ -165,7 +171,12 @@ mod tests {
         ] {
             let sent = policy(sent);
             let file = to_file(&sent, &file_name(&sent, &id)).unwrap();
-            assert_eq!(to_policy("x", &file.name, &file.text), sent, "{}", file.text);
+            assert_eq!(
+                to_policy("x", &file.name, &file.text),
+                sent,
+                "{}",
+                file.text
+            );
         }
         let made = policy(json!({ "policy_name": "MFA User!" }));
         assert_eq!(file_name(&made, &id), "mfa-user-01234567.yaml");

@@ -110,8 +110,8 @@ impl SystemIssuer {
             return Ok(None);
         };
         let key = self.key(store, now).await?;
-        let is_ours = jws.verify_with(&key.keys).is_ok()
-            && jws.typ().is_some_and(|typ| typ == ACCESS_TOKEN);
+        let is_ours =
+            jws.verify_with(&key.keys).is_ok() && jws.typ().is_some_and(|typ| typ == ACCESS_TOKEN);
         Ok(is_ours.then(|| jws.into_payload()))
     }
 
@@ -150,15 +150,9 @@ impl SigningKey {
             "kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256",
             "x": base64url_encode(x), "y": base64url_encode(y),
         });
-        let read = Jwk::from_json(
-            public.to_string().as_bytes(),
-            SymmetricKeys::Refuse,
-            &AwsLc,
-        );
+        let read = Jwk::from_json(public.to_string().as_bytes(), SymmetricKeys::Refuse, &AwsLc);
         let kid = read.ok()?.thumbprint().to_string();
-        public
-            .as_object_mut()?
-            .insert("kid".to_owned(), json!(kid));
+        public.as_object_mut()?.insert("kid".to_owned(), json!(kid));
         let set = json!({ "keys": [public] }).to_string();
         let keys = Jwks::from_json(set.as_bytes(), SymmetricKeys::Refuse, &AwsLc).ok()?;
         Some(Self {

@@ -67,7 +67,7 @@ fn is_known(headers: &HeaderMap, tag: &str) -> bool {
     let mut tags = sent
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
-        .map(|one| one.trim());
+        .map(str::trim);
     tags.any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag)
 }
 
@@ -107,10 +107,11 @@ fn checked(groups: Vec<Discovered>) -> Result<Vec<(Name, Discovered)>, Refusal> 
     let mut ids = HashSet::new();
     let mut checked = Vec::new();
     for group in groups {
-        let id: Name = group
-            .id
-            .parse()
-            .map_err(|_| Refusal::unprocessable("the id of an API group has 1 to 256 bytes and no control characters"))?;
+        let id: Name = group.id.parse().map_err(|_| {
+            Refusal::unprocessable(
+                "the id of an API group has 1 to 256 bytes and no control characters",
+            )
+        })?;
         if !ids.insert(id.clone()) {
             return Err(Refusal::unprocessable("an API group is there twice"));
         }

@@ -85,7 +85,7 @@ pub(super) async fn policy(
     let admitted = Admitted::with(&state, &tenant, &headers, needed).await?;
     let mut sent: PolicyTest = read_json(&headers, body, MAX_ADMIN_BYTES).await?;
     if sent.policy.policy_name.is_empty() {
-        sent.policy.policy_name = "test".to_owned();
+        "test".clone_into(&mut sent.policy.policy_name);
     }
     let name = format!("test.{}", extension(&sent.policy.language));
     let file = to_file(&sent.policy, &name)?;
@@ -127,8 +127,8 @@ fn decide(
     let wrong = |why: String| Refusal::unprocessable(format!("the policy does not compile: {why}"));
     let tried = management.worker.try_out(sources);
     tried.map_err(|error| wrong(error.to_string()))?;
-    let policy = compile(sources, &management.languages)
-        .map_err(|problems| wrong(problems.to_string()))?;
+    let policy =
+        compile(sources, &management.languages).map_err(|problems| wrong(problems.to_string()))?;
     let decision = policy.rehearse(request, claims, &AwsLc, now);
     decision.ok_or_else(|| Refusal::unprocessable("input.request.path is no path that can be sent"))
 }
@@ -169,7 +169,7 @@ fn rehearsed(sent: &TestRequest) -> Result<(String, ApiRequest), Refusal> {
     for (name, value) in sent.query_params.iter().flatten() {
         for one in texts(value) {
             query.push(if query.is_empty() { '?' } else { '&' });
-            query.push_str(&format!("{}={}", encoded(name), encoded(&one)));
+            query.extend([encoded(name).as_str(), "=", &encoded(&one)]);
         }
     }
     let escaped: Vec<String> = path.split('/').map(encoded).collect();
@@ -269,12 +269,15 @@ pub(super) async fn route(
     let method = &sent.api.method;
     let any = method.is_empty() || method == "*" || method.eq_ignore_ascii_case("ANY");
     let path = sent.test_request.path.split('?').next().unwrap_or_default();
-    let covers = |pattern: &String| {
-        PathPattern::infer(pattern).is_ok_and(|pattern| pattern.matches(path))
-    };
+    let covers =
+        |pattern: &String| PathPattern::infer(pattern).is_ok_and(|pattern| pattern.matches(path));
     let matches = (any || method.eq_ignore_ascii_case(&sent.test_request.method))
         && patterns.iter().any(covers);
-    let policy = if matches { sent.api.policy_id } else { String::new() };
+    let policy = if matches {
+        sent.api.policy_id
+    } else {
+        String::new()
+    };
     Ok(answer(
         StatusCode::OK,
         &json!({ "match": matches, "policy_id": policy, "graphql_types": [] }),

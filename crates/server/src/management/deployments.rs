@@ -21,7 +21,8 @@ use super::gateways::typed;
 use super::resources::{ApiServer, read};
 use super::sources::{Drafts, policy_path, service_path};
 use super::{
-    Admitted, JSON, Management, Page, answer, check, conditions, details, json_body, listing, rfc3339,
+    Admitted, JSON, Management, Page, answer, check, conditions, details, json_body, listing,
+    rfc3339,
 };
 use crate::app::AppState;
 use crate::error::{ApiError, Detail, ErrorBody};
