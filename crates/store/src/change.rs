@@ -42,8 +42,23 @@ pub struct Workspace {
     pub groups: Vec<ApiGroup>,
     /// The current deployment.
     pub deployment: Option<Deployment>,
-    drafts_at: i64,
-    groups_at: i64,
+    moment: Moment,
+}
+
+/// A moment of drafts, API groups and deployments: as long as it is the same, so are they.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    drafts: i64,
+    groups: i64,
+    deployments: i64,
+}
+
+impl Workspace {
+    /// The moment that it is of.
+    #[must_use]
+    pub const fn moment(&self) -> Moment {
+        self.moment
+    }
 }
 
 /// What is to be different. Deletions come first, so an id may be deleted and made anew.
@@ -81,8 +96,7 @@ impl Store {
     pub async fn workspace(&self) -> Result<Workspace, StoreError> {
         self.within(async {
             let mut transaction = self.begin_read().await?;
-            let drafts_at = value(&mut transaction, Counter::Draft).await?;
-            let groups_at = value(&mut transaction, Counter::ApiGroup).await?;
+            let moment = moment(&mut transaction).await?;
             let drafts = read_all(&mut transaction).await?;
             let rows = sqlx::query(
                 "SELECT gateway_id, id, name, body, service_id FROM api_groups ORDER BY gateway_id, id",
@@ -92,7 +106,16 @@ impl Store {
             let groups = rows.iter().map(read).collect::<Result<_, _>>()?;
             let deployment = read_current(&mut transaction).await?;
             transaction.commit().await?;
-            Ok(Workspace { drafts, groups, deployment, drafts_at, groups_at })
+            Ok(Workspace { drafts, groups, deployment, moment })
+        })
+        .await
+    }
+
+    /// The moment that it is now.
+    pub async fn moment(&self) -> Result<Moment, StoreError> {
+        self.within(async {
+            let mut connection = self.pool().acquire().await?;
+            moment(&mut connection).await
         })
         .await
     }
@@ -121,11 +144,11 @@ impl Store {
             // Always in this order, so that no two wait for each other.
             let last = next_many(&mut transaction, Counter::Draft, count.max(1)).await?;
             let current = last - count.max(1);
-            if current != workspace.drafts_at {
+            if current != workspace.moment.drafts {
                 return Err(StoreError::Conflict { current });
             }
             let current = next(&mut transaction, Counter::ApiGroup).await? - 1;
-            if current != workspace.groups_at {
+            if current != workspace.moment.groups {
                 return Err(StoreError::Conflict { current });
             }
             for id in &change.delete {
@@ -248,12 +271,22 @@ async fn store_groups(
     Ok(())
 }
 
-async fn value(connection: &mut AnyConnection, counter: Counter) -> Result<i64, StoreError> {
-    let value = sqlx::query_scalar("SELECT value FROM counters WHERE name = $1")
-        .bind(counter.name())
-        .fetch_one(connection)
-        .await?;
-    Ok(value)
+/// One statement, so that all of it is of one moment.
+async fn moment(connection: &mut AnyConnection) -> Result<Moment, StoreError> {
+    let (drafts, groups, deployments): (i64, i64, i64) = sqlx::query_as(
+        "SELECT d.value, g.value, n.value FROM counters d, counters g, counters n \
+         WHERE d.name = $1 AND g.name = $2 AND n.name = $3",
+    )
+    .bind(Counter::Draft.name())
+    .bind(Counter::ApiGroup.name())
+    .bind(Counter::Deployment.name())
+    .fetch_one(connection)
+    .await?;
+    Ok(Moment {
+        drafts,
+        groups,
+        deployments,
+    })
 }
 
 fn bodies<'a>(values: impl Iterator<Item = &'a Value>) -> Result<Vec<String>, StoreError> {

@@ -21,7 +21,7 @@ mod values;
 mod watch;
 
 pub use admin_token::{AdminRole, AdminToken, MAX_ADMIN_TOKENS, NewAdminToken};
-pub use change::{ApiGroup, Change, MAX_API_GROUPS, Workspace};
+pub use change::{ApiGroup, Change, MAX_API_GROUPS, Moment, Workspace};
 pub use cloudentity::{CloudentityGateway, GatewaySettings, NewCloudentityGateway};
 pub use decision::{
     DecisionAbout, DecisionFilter, MAX_DECISION_BATCH, MAX_DECISION_BYTES, MAX_DECISION_PAGE,

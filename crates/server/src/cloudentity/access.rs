@@ -1,5 +1,7 @@
 //! Who calls the system endpoints: a gateway with an access token of the system issuer.
 
+use std::sync::Arc;
+
 use axum::extract::RawPathParams;
 use axum::http::{HeaderMap, header};
 use portcullis_jose::Jwk;
@@ -8,6 +10,7 @@ use portcullis_store::{CloudentityGateway, Standing};
 use super::Plane;
 use super::client::registered_keys;
 use super::issuer::grant;
+use super::known::Made;
 use super::refusal::Refusal;
 use crate::app::AppState;
 
@@ -33,7 +36,7 @@ impl Caller {
         let plane = Plane::of(state)?;
         let token = bearer(headers)?;
         let refused = || Refusal::invalid_token(true);
-        let issuer = &plane.management.issuer;
+        let issuer = &plane.management.control_plane.issuer;
         let claims = issuer.verify(plane.store(), plane.now, token).await?;
         let claims = claims.ok_or_else(refused)?;
         let granted = grant(&claims, plane.now).ok_or_else(refused)?;
@@ -56,6 +59,16 @@ impl Caller {
             gateway,
             tenant,
         })
+    }
+}
+
+impl Caller {
+    /// Its configuration as it is now.
+    pub(super) async fn configuration(&self) -> Result<Arc<Made>, Refusal> {
+        let known = &self.plane.management.control_plane.known;
+        known
+            .configuration(&self.plane, &self.gateway, &self.tenant)
+            .await
     }
 }
 

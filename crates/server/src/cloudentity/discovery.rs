@@ -41,7 +41,7 @@ pub(super) async fn jwks(
 ) -> Result<Response, Refusal> {
     let plane = Plane::of(&state)?;
     tenant_name(&tenant)?;
-    let issuer = &plane.management.issuer;
+    let issuer = &plane.management.control_plane.issuer;
     let keys = issuer.jwks(plane.store(), plane.now).await?;
     Ok(answer(StatusCode::OK, &keys))
 }

@@ -15,7 +15,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::access::Caller;
-use super::configuration::{Configured, configuration};
+use super::configuration::Configured;
 use super::issuer::PUSH_REQUESTS;
 use super::refusal::Refusal;
 use super::{answer, read_json};
@@ -46,11 +46,10 @@ pub(super) async fn push(
             "at most {MAX_EVENTS} events at once"
         )));
     }
-    let workspace = caller.plane.store().workspace().await?;
-    let made = configuration(&workspace, &caller.gateway, &caller.tenant)?;
+    let made = caller.configuration().await?;
     let gateway: Arc<str> = caller.gateway.gateway.name.as_str().into();
     for event in &sent.events {
-        let reported = reported(event, &made);
+        let reported = reported(event, &made.configured);
         state
             .decisions
             .reported(&Uuid::new_v4().to_string(), Arc::clone(&gateway), reported);

@@ -9,7 +9,6 @@ use portcullis_jose::JsonObject;
 use serde_json::{Map, Value, json};
 
 use super::access::Caller;
-use super::configuration::configuration;
 use super::form::Form;
 use super::issuer::INTROSPECT;
 use super::refusal::Refusal;
@@ -60,10 +59,9 @@ pub(super) async fn introspect(
     let token = form.as_ref().and_then(|form| form.get("token"));
     let token =
         token.ok_or_else(|| ApiError::invalid_request("The body is a form with one token"))?;
-    let workspace = caller.plane.store().workspace().await?;
-    let made = configuration(&workspace, &caller.gateway, &caller.tenant)?;
-    let services: Vec<String> = made
-        .configuration
+    let made = caller.configuration().await?;
+    let configuration = &made.configured.configuration;
+    let services: Vec<String> = configuration
         .services
         .iter()
         .map(|service| service.name.clone())
@@ -75,7 +73,7 @@ pub(super) async fn introspect(
     })?;
     let said = match claims {
         None => json!({ "active": false }),
-        Some(claims) => active(claims, &caller.tenant, &made.configuration.server_id),
+        Some(claims) => active(claims, &caller.tenant, &configuration.server_id),
     };
     Ok(answer(StatusCode::OK, &said))
 }

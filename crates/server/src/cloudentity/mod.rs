@@ -16,6 +16,7 @@ mod form;
 mod gateways;
 mod introspect;
 mod issuer;
+mod known;
 mod plan;
 mod policies;
 mod policy_text;
@@ -110,6 +111,24 @@ fn admin() -> Router<AppState> {
                 .put(policies::put)
                 .delete(policies::delete),
         )
+}
+
+/// What the control plane has for itself.
+#[derive(Debug)]
+pub struct ControlPlane {
+    issuer: SystemIssuer,
+    known: known::Known,
+}
+
+impl ControlPlane {
+    /// A control plane whose gateways get their access tokens from that issuer.
+    #[must_use]
+    pub fn new(issuer: SystemIssuer) -> Self {
+        Self {
+            issuer,
+            known: known::Known::default(),
+        }
+    }
 }
 
 /// What every handler works with.
@@ -219,6 +238,11 @@ async fn read_json<T: DeserializeOwned>(
         return Err(ApiError::unsupported_media_type("application/json").into());
     }
     let body = read(body, limit).await?;
+    let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
+    if first.is_some_and(|first| *first != b'{') {
+        // Serde would read a list as the members of an object in their order.
+        return Err(Refusal::unprocessable("the body is a JSON object"));
+    }
     serde_json::from_slice(&body).map_err(|error| {
         if error.is_data() {
             // What serde says of data may repeat a value; which member it is, the column says as well.

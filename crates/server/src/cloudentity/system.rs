@@ -8,18 +8,16 @@ use axum::extract::{RawPathParams, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use portcullis_cloudentity::{ApiGroup as Discovered, ApiGroups};
-use portcullis_store::{ApiGroup, CloudentityGateway, Name, StoreError};
+use portcullis_store::{ApiGroup, CloudentityGateway, DraftKind, Name, StoreError};
 use serde_json::{Value, json};
 
 use super::access::Caller;
 use super::binding::{aws_of, bind, is_taken, refresh};
-use super::configuration::configuration as configured;
 use super::issuer::{READ_CONFIGURATION, WRITE_CONFIGURATION};
 use super::plan::{Plan, commit};
 use super::refusal::Refusal;
 use super::{Plane, answer, read_json};
 use crate::app::AppState;
-use crate::secret::sha256;
 
 /// Largest list of API groups, in bytes.
 const MAX_DISCOVERED_BYTES: usize = 8 * 1024 * 1024;
@@ -37,28 +35,26 @@ pub(super) async fn configuration(
 ) -> Result<Response, Refusal> {
     let caller = Caller::with(&state, &path, &headers, READ_CONFIGURATION).await?;
     let plane = &caller.plane;
-    let store = plane.store();
-    let workspace = store.workspace().await?;
-    let made = configured(&workspace, &caller.gateway, &caller.tenant)?;
-    let body = serde_json::to_vec(&made.configuration).unwrap_or_default();
-    let tag = format!("\"{}\"", sha256(&body).as_str());
+    let made = caller.configuration().await?;
+    let tag = made.tag.as_str();
     let id = &caller.gateway.gateway.id;
-    let touched = store
+    let touched = plane
+        .store()
         .touch_cloudentity_gateway(id, plane.now, ACTIVITY_RESOLUTION)
         .await;
     if let Err(error) = touched {
         tracing::warn!(%error, "when a gateway was last active could not be stored");
     }
     let kept = [
-        (header::ETAG, tag.as_str()),
+        (header::ETAG, tag),
         // For the gateway alone, and asked about every time.
         (header::CACHE_CONTROL, "private, no-cache"),
     ];
-    if is_known(&headers, &tag) {
+    if is_known(&headers, tag) {
         return Ok((StatusCode::NOT_MODIFIED, kept).into_response());
     }
     let kind = [(header::CONTENT_TYPE, "application/json")];
-    Ok((StatusCode::OK, kept, kind, body).into_response())
+    Ok((StatusCode::OK, kept, kind, made.body.clone()).into_response())
 }
 
 /// Whether the client has what is tagged so (RFC 9110 section 13.1.2: compared weakly).
@@ -181,6 +177,14 @@ async fn follow(
             }
             Some(service) => {
                 let service = service.clone();
+                if plan.draft(DraftKind::ApiService, &service).is_none() {
+                    // Somebody has deleted it.
+                    plan.put_group(ApiGroup {
+                        service_id: None,
+                        ..stored
+                    });
+                    return Ok(());
+                }
                 let old: Discovered =
                     serde_json::from_value(stored.body.clone()).unwrap_or_default();
                 if old == *group {

@@ -91,7 +91,7 @@ pub(super) async fn token(
         &scopes,
         plane.now,
     );
-    let signer = &plane.management.issuer;
+    let signer = &plane.management.control_plane.issuer;
     let token = signer.sign(plane.store(), plane.now, &claims).await?;
     tracing::info!(
         gateway = client.gateway.gateway.name.as_str(),

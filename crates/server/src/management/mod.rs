@@ -32,7 +32,7 @@ use utoipa_axum::routes;
 
 use crate::admin::{Administrator, authorize};
 use crate::app::AppState;
-use crate::cloudentity::SystemIssuer;
+use crate::cloudentity::ControlPlane;
 use crate::error::{ApiError, Detail};
 use crate::sideband::read;
 use crate::stored_credentials::StoredCredentials;
@@ -53,8 +53,8 @@ pub struct Management {
     pub worker: Worker,
     /// The languages that policies may be written in beside validators.
     pub languages: Vec<Arc<dyn PolicyLanguage>>,
-    /// What gives access tokens to gateways of the Cloudentity protocol.
-    pub issuer: SystemIssuer,
+    /// What the control plane of the Cloudentity protocol has for itself.
+    pub control_plane: ControlPlane,
 }
 
 #[derive(OpenApi)]

@@ -17,8 +17,9 @@ use portcullis_pdp::clock::{Clock, SystemClock};
 use portcullis_pdp::{DecisionFuture, DecisionPoint, InspectionFuture};
 use portcullis_policies::{Worker, languages};
 use portcullis_server::{
-    Administration, AppState, DecisionSettings, Decisions, Management, Metrics, Readiness, Secret,
-    SecretKind, StateKey, StopSignal, Stopper, StoredCredentials, SystemIssuer, router,
+    Administration, AppState, ControlPlane, DecisionSettings, Decisions, Management, Metrics,
+    Readiness, Secret, SecretKind, StateKey, StopSignal, Stopper, StoredCredentials, SystemIssuer,
+    router,
 };
 use portcullis_store::{AdminRole, NewAdminToken, Options, Store, UnixMillis};
 use portcullis_test_support::postgres::Postgres;
@@ -166,7 +167,7 @@ impl Plane {
                 credentials: Arc::<StoredCredentials>::default(),
                 worker: Worker::new(PathBuf::from("/nonexistent"), &[]),
                 languages: languages(),
-                issuer,
+                control_plane: ControlPlane::new(issuer),
             })),
             state_key: Arc::new(StateKey::random().unwrap()),
             public_url: public.map(Into::into),
@@ -459,7 +460,7 @@ async fn a_configuration_that_is_known_is_not_sent_again() {
         let shown = it
             .admin(Method::GET, &format!("admin/gateways/{}", gateway.id), None)
             .await;
-        assert_eq!(shown.body["last_active"], "2023-11-14T22:13:20Z");
+        assert_eq!(shown.body["last_active"], "2023-11-14T22:13:20.000Z");
         // An edit that is not deployed is not in it.
         let drafts = it.store.all_drafts().await.unwrap();
         let operation = drafts

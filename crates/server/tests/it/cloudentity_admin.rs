@@ -336,8 +336,8 @@ async fn changes_at_the_same_time_do_not_lose_each_other() {
 async fn policies_and_routes_are_tried_out() {
     let it = Plane::start(None).await;
     let attributes = json!({ "policy_name": "x", "validators": [{ "name": "attributes", "conf": { "fields": [
-        { "field": "request.headers.X-App[0]", "comparator": "equals", "value": "web" },
-        { "field": "request.query_params.q[0]", "comparator": "equals", "value": "a b" },
+        { "field": "request.headers.X-App", "comparator": "contains", "value": "web" },
+        { "field": "request.query_params.q", "comparator": "contains", "value": "a b" },
         { "field": "request.path_params.id", "comparator": "equals", "value": "1" } ] } }] });
     let input = json!({ "request": { "method": "GET", "path": "/users/1", "headers": { "X-App": ["web"] },
         "query_params": { "q": ["a b"] }, "path_params": { "id": "1" } } });

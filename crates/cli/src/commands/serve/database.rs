@@ -7,8 +7,8 @@ use anyhow::{Context, Result, bail};
 use portcullis_pdp::clock::Clock;
 use portcullis_policies::Worker;
 use portcullis_server::{
-    Administration, GatewayCredentials, MIN_ADMIN_TOKEN_BYTES, Management, StoredCredentials,
-    SystemIssuer,
+    Administration, ControlPlane, GatewayCredentials, MIN_ADMIN_TOKEN_BYTES, Management,
+    StoredCredentials, SystemIssuer,
 };
 use portcullis_store::{Options, Store, UnixMillis};
 
@@ -38,7 +38,7 @@ impl Database {
     /// What the management API works with.
     pub(super) fn management(&self, worker: &Worker, issuer: SystemIssuer) -> Management {
         Management {
-            issuer,
+            control_plane: ControlPlane::new(issuer),
             store: self.store.clone(),
             credentials: Arc::clone(&self.credentials),
             worker: worker.clone(),
