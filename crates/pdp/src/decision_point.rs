@@ -21,6 +21,9 @@ pub type DecisionFuture<'a> =
 pub type InspectionFuture<'a> =
     Pin<Box<dyn Future<Output = Result<Option<JsonObject>, Unavailable>> + Send + 'a>>;
 
+/// Where the keys of an issuer are, on its way; `None` where nobody can tell.
+pub type JwksUriFuture<'a> = Pin<Box<dyn Future<Output = Option<String>> + Send + 'a>>;
+
 /// Answers permit or deny.
 pub trait DecisionPoint: Send + Sync {
     /// Decides on one request.
@@ -63,6 +66,11 @@ pub trait DecisionPoint: Send + Sync {
     fn inspect<'a>(&'a self, _services: &'a [String], _token: &'a str) -> InspectionFuture<'a> {
         let cause = "this decision point answers no questions about tokens".to_owned();
         Box::pin(async { Err(Unavailable::BadAnswer { cause }) })
+    }
+
+    /// Where an issuer that the policy trusts says that its keys are. Nobody else is asked.
+    fn jwks_uri<'a>(&'a self, _issuer: &'a str) -> JwksUriFuture<'a> {
+        Box::pin(async { None })
     }
 }
 

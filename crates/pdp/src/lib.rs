@@ -21,6 +21,6 @@ pub mod sideband;
 pub mod verified_tokens;
 
 pub use decision_point::{
-    DECISION_ID, DecisionFuture, DecisionPoint, InspectionFuture, Unavailable,
+    DECISION_ID, DecisionFuture, DecisionPoint, InspectionFuture, JwksUriFuture, Unavailable,
 };
 pub use portcullis_engine::PolicySet;

@@ -15,9 +15,11 @@ use portcullis_jose::{AwsLc, CryptoProvider, JsonObject, Jwks};
 use portcullis_model::{ApiRequest, ApiResponse, Decision, FollowUp, ResponseDecision};
 
 use crate::clock::Clock;
-use crate::decision_point::{DecisionFuture, DecisionPoint, InspectionFuture, Unavailable};
+use crate::decision_point::{
+    DecisionFuture, DecisionPoint, InspectionFuture, JwksUriFuture, Unavailable,
+};
 use crate::introspection::{Introspector, InvalidIntrospection};
-use crate::keys::{Fetch, KeyStore};
+use crate::keys::{Fetch, KeyStore, jwks_uri};
 use crate::proofs::{KeyedNonces, ProofStore};
 use crate::verified_tokens::VerifiedTokens;
 
@@ -428,5 +430,13 @@ impl DecisionPoint for LocalDecisionPoint {
 
     fn inspect<'a>(&'a self, services: &'a [String], token: &'a str) -> InspectionFuture<'a> {
         Box::pin(LocalDecisionPoint::inspect(self, services, token))
+    }
+
+    fn jwks_uri<'a>(&'a self, issuer: &'a str) -> JwksUriFuture<'a> {
+        Box::pin(async move {
+            let issuers = self.loaded.load().policy.issuers();
+            let issuer = issuers.iter().find(|one| one.as_str() == issuer)?;
+            jwks_uri(&*self.fetch, issuer).await.ok()
+        })
     }
 }

@@ -10,7 +10,7 @@ use axum::extract::{RawPathParams, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use portcullis_cloudentity::{GatewayEvent, GatewayEvents};
-use portcullis_model::{Check, CheckOutcome, Level, Trace};
+use portcullis_model::{Check, CheckOutcome, Level, ReasonCode, Trace};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -23,7 +23,7 @@ use crate::app::AppState;
 use crate::decisions::Reported;
 
 /// Largest batch, in bytes: tokens are part of events.
-const MAX_EVENTS_BYTES: usize = 4 * 1024 * 1024;
+pub(super) const MAX_EVENTS_BYTES: usize = 4 * 1024 * 1024;
 /// Most events of a batch.
 const MAX_EVENTS: usize = 1000;
 /// Most failures of an event that are kept, and the longest text of one, in characters.
@@ -84,8 +84,21 @@ fn reported(event: &GatewayEvent, made: &Configured) -> Reported {
         detail: format!("{}: {}", clean(&failure.validator), clean(&failure.message)).into(),
         attributes: Vec::new(),
     });
+    let reason = match (permitted, api) {
+        (true, Some(api)) if api.policy_id.is_empty() => ReasonCode::Unrestricted,
+        (true, _) => ReasonCode::Permitted,
+        // The authorizer of this project names the reason in the place of a validator.
+        (false, _) => {
+            let first = event.result.failure.first();
+            let code = ReasonCode::ALL
+                .iter()
+                .find(|code| first.is_some_and(|first| first.validator == code.as_str()));
+            code.copied().unwrap_or(ReasonCode::DeniedByPolicy)
+        }
+    };
     Reported {
         permitted,
+        reason,
         method: api.map_or_else(String::new, |api| api.method.clone()),
         path: api.map_or_else(String::new, |api| api.path.clone()),
         elapsed: Duration::from_millis(event.duration_ms.min(3_600_000)),

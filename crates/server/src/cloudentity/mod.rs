@@ -35,6 +35,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use portcullis_pdp::DecisionPoint;
 use portcullis_store::{AdminRole, Store, UnixMillis};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -69,6 +70,22 @@ pub(crate) fn routes() -> Router<AppState> {
         .nest("/api/system", system())
         .nest("/api/admin/{tid}", admin())
 }
+
+/// The largest body at that path, in bytes, where it is more than that of other calls. It is read once the gateway is
+/// known.
+pub(crate) fn body_limit(path: &str) -> Option<usize> {
+    let rest = path.strip_prefix("/api/system/")?;
+    let own = rest.split_once('/').map_or("", |(_, own)| own);
+    // With a tenant before it, or without.
+    match (rest, own) {
+        (CONFIGURATION, _) | (_, CONFIGURATION) => Some(system::MAX_DISCOVERED_BYTES),
+        (REQUESTS, _) | (_, REQUESTS) => Some(events::MAX_EVENTS_BYTES),
+        _ => None,
+    }
+}
+
+const CONFIGURATION: &str = "gateways/configuration";
+const REQUESTS: &str = "gateways/requests";
 
 fn system() -> Router<AppState> {
     Router::new()
@@ -134,6 +151,7 @@ impl ControlPlane {
 /// What every handler works with.
 struct Plane {
     management: Arc<Management>,
+    decision_point: Arc<dyn DecisionPoint>,
     /// Where clients find this service.
     public_url: Arc<str>,
     now: UnixMillis,
@@ -151,6 +169,7 @@ impl Plane {
         })?;
         Ok(Self {
             management,
+            decision_point: Arc::clone(&state.decision_point),
             public_url,
             now: UnixMillis(state.clock.unix_millis()),
         })
@@ -284,4 +303,41 @@ fn tagged<T: Serialize>(status: StatusCode, tag: &str, body: &T) -> Response {
         response.headers_mut().insert(header::ETAG, tag);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_calls_may_send_more_than_others() {
+        for (path, limit) in [
+            (
+                "/api/system/default/gateways/configuration",
+                Some(8 * 1024 * 1024),
+            ),
+            ("/api/system/gateways/configuration", Some(8 * 1024 * 1024)),
+            (
+                "/api/system/default/gateways/requests",
+                Some(4 * 1024 * 1024),
+            ),
+            ("/api/system/gateways/requests", Some(4 * 1024 * 1024)),
+            ("/api/system/default/gateways/introspect", None),
+            ("/api/system/default/x/gateways/requests", None),
+            ("/api/admin/default/gateways", None),
+            ("/sideband/request", None),
+            ("/gateways/requests", None),
+        ] {
+            assert_eq!(body_limit(path), limit, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_tenant_is_a_plain_word() {
+        assert!(is_tenant("Default_1-a"));
+        let long = "x".repeat(65);
+        for bad in ["", "a.b", "a/b", "a b", "\u{e9}", "a\"", long.as_str()] {
+            assert!(!is_tenant(bad), "{bad}");
+        }
+    }
 }

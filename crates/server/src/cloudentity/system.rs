@@ -20,7 +20,7 @@ use super::{Plane, answer, read_json};
 use crate::app::AppState;
 
 /// Largest list of API groups, in bytes.
-const MAX_DISCOVERED_BYTES: usize = 8 * 1024 * 1024;
+pub(super) const MAX_DISCOVERED_BYTES: usize = 8 * 1024 * 1024;
 /// Most API groups and most APIs of one call.
 const MAX_GROUPS: usize = 500;
 const MAX_APIS: usize = 5000;

@@ -68,6 +68,7 @@ pub struct DecisionSettings {
 #[derive(Debug, Clone)]
 pub(crate) struct Reported {
     pub(crate) permitted: bool,
+    pub(crate) reason: ReasonCode,
     /// The method and the path of the API; empty where it is not known.
     pub(crate) method: String,
     pub(crate) path: String,
@@ -202,11 +203,7 @@ impl Decisions {
     /// Records a decision that a gateway of the Cloudentity protocol has told of.
     pub(crate) fn reported(&self, id: &str, gateway: Arc<str>, reported: Reported) {
         let Some(shared) = &self.0 else { return };
-        let (outcome, reason) = if reported.permitted {
-            ("permit", ReasonCode::Permitted)
-        } else {
-            ("deny", ReasonCode::DeniedByPolicy)
-        };
+        let outcome = if reported.permitted { "permit" } else { "deny" };
         shared.record(DecisionRecord {
             id: id.to_owned(),
             time: shared.clock.unix_millis(),
@@ -216,7 +213,7 @@ impl Decisions {
             method: reported.method,
             path: record::bounded_path(&reported.path),
             outcome,
-            reason,
+            reason: reported.reason,
             status: (!reported.permitted).then_some(403),
             elapsed: reported.elapsed,
             trace: reported.trace,

@@ -9,25 +9,36 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request};
 use http_body_util::BodyExt;
-use portcullis_cloudentity::{ConvertOptions, GatewayConfiguration, SystemError, Unusable};
+use portcullis_cloudentity::{
+    ConvertOptions, GatewayConfiguration, GatewayEvent, GatewayEvents, SystemError, Unusable,
+};
 use portcullis_engine::compile_documents;
 use portcullis_jose::JsonObject;
 use portcullis_model::{ApiRequest, Decision};
 use portcullis_pdp::clock::{Clock, SystemClock};
-use portcullis_pdp::{DecisionFuture, DecisionPoint, InspectionFuture};
+use portcullis_pdp::cloudentity::{
+    ControlPlane as GatewayClient, ControlPlaneSettings, FetchedConfiguration,
+    SystemIssuer as GatewayIssuer,
+};
+use portcullis_pdp::http::{HttpClient, TlsRoots};
+use portcullis_pdp::sideband::GatewayCredential;
+use portcullis_pdp::{DecisionFuture, DecisionPoint, InspectionFuture, JwksUriFuture};
 use portcullis_policies::{Worker, languages};
 use portcullis_server::{
     Administration, AppState, ControlPlane, DecisionSettings, Decisions, Management, Metrics,
-    Readiness, Secret, SecretKind, StateKey, StopSignal, Stopper, StoredCredentials, SystemIssuer,
-    router,
+    Operations, Readiness, Secret, SecretKind, StateKey, StopSignal, Stopper, StoredCredentials,
+    SystemIssuer, router, serve,
 };
 use portcullis_store::{AdminRole, NewAdminToken, Options, Store, UnixMillis};
 use portcullis_test_support::postgres::Postgres;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tower::ServiceExt;
 
 use crate::permit;
+use crate::running::serving_plainly;
 
 pub(crate) const PUBLIC_URL: &str = "https://pdp.example.com";
 pub(crate) const TOKEN: &str = "/default/system/oauth2/token";
@@ -52,6 +63,10 @@ struct Knows;
 impl DecisionPoint for Knows {
     fn decide<'a>(&'a self, _request: &'a ApiRequest) -> DecisionFuture<'a> {
         Box::pin(async { Ok::<Decision, _>(permit()) })
+    }
+
+    fn jwks_uri<'a>(&'a self, issuer: &'a str) -> JwksUriFuture<'a> {
+        Box::pin(async move { Some(format!("{issuer}/keys")) })
     }
 
     fn inspect<'a>(&'a self, services: &'a [String], token: &'a str) -> InspectionFuture<'a> {
@@ -125,7 +140,11 @@ impl Plane {
         ]
     }
 
-    async fn with(url: Option<String>, public: Option<&str>, issuer: SystemIssuer) -> Self {
+    pub(crate) async fn with(
+        url: Option<String>,
+        public: Option<&str>,
+        issuer: SystemIssuer,
+    ) -> Self {
         let root = tempfile::tempdir().unwrap();
         let file = format!("sqlite:{}", root.path().join("p.db").display());
         let store = Store::open(&url.unwrap_or(file), &Options::default())
@@ -256,10 +275,8 @@ impl Plane {
             .await;
         assert_eq!(made.status, 201, "{}", made.body);
         assert_eq!(made.headers["cache-control"], "no-store");
-        assert_eq!(
-            made.body["issuer_url"],
-            format!("{PUBLIC_URL}/default/system")
-        );
+        let issuer = made.body["issuer_url"].as_str().unwrap();
+        assert!(issuer.ends_with("/default/system"), "{issuer}");
         assert_eq!(made.body["client_id"], made.body["id"]);
         Gateway {
             id: made.body["id"].as_str().unwrap().to_owned(),
@@ -363,6 +380,7 @@ async fn what_is_discovered_is_bound_and_denied_until_somebody_says_otherwise() 
             ]
         );
         assert_eq!(configuration.issuer_url, "https://idp.example.com");
+        assert_eq!(configuration.jwks_url, "https://idp.example.com/keys");
         assert_eq!(
             (
                 configuration.tenant_id.as_str(),
@@ -751,4 +769,69 @@ async fn bad_lists_of_groups_change_nothing() {
         1,
         "what is not named and not bound is forgotten"
     );
+}
+
+/// The authorizer's own client, over a socket: a token, the configuration, what has not changed, a report.
+#[tokio::test]
+async fn the_client_of_the_authorizer_is_at_home_here() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let issuer = SystemIssuer::sealed_with(KEY).unwrap();
+    let it = Plane::with(None, Some(&url), issuer).await;
+    let operations = Operations {
+        metrics: Metrics::new(Arc::new(SystemClock)),
+        max_requests: 8,
+        stopping: Stopper::new(Readiness::default(), Duration::ZERO).stopping(),
+        traces: None,
+    };
+    let routes = operations.surround(it.routes.clone());
+    tokio::spawn(serve(listener, routes, serving_plainly()));
+    let auto = json!({ "create_and_bind_services_automatically": true });
+    let gateway = it.gateway("Lambda", &auto).await;
+    let settings = ControlPlaneSettings {
+        issuer: GatewayIssuer::parse(&format!("{url}/default/system"), false).unwrap(),
+        client_id: gateway.id.clone(),
+        client_secret: GatewayCredential::parse(&gateway.secret).unwrap(),
+        tenant_id: None,
+        server_id: None,
+        timeout: Duration::from_secs(30),
+    };
+    let http = Arc::new(HttpClient::new(&TlsRoots::public()).unwrap());
+    let client = GatewayClient::new(settings, http, Arc::clone(&it.clock) as _);
+    let authorization = client.authorization().await.unwrap();
+    let token = authorization.strip_prefix("Bearer ").unwrap();
+    it.discover(token, &groups(&[("GET", "/pets")])).await;
+    let FetchedConfiguration::Changed { body, etag } = client.configuration(None).await.unwrap()
+    else {
+        panic!("nothing was had before");
+    };
+    let read: GatewayConfiguration = serde_json::from_slice(&body).unwrap();
+    assert_eq!(apis(&read), [("GET", "/pets", "block-api")]);
+    let again = client.configuration(etag.as_deref()).await.unwrap();
+    assert_eq!(again, FetchedConfiguration::Unchanged);
+    let event = GatewayEvent {
+        api_id: read.apis[0].id.clone(),
+        ..GatewayEvent::default()
+    };
+    let events = GatewayEvents {
+        events: vec![event],
+    };
+    client.push(&events).await.unwrap();
+    // More than other calls may send, and less than this one.
+    let mut large = groups(&[("GET", "/pets")]);
+    large["more"] = json!("x".repeat(3 * 1024 * 1024));
+    let mut stream = TcpStream::connect(url.trim_start_matches("http://"))
+        .await
+        .unwrap();
+    let body = large.to_string();
+    let head = format!(
+        "POST /api/system/default/gateways/configuration HTTP/1.1\r\nhost: a\r\nauthorization: {authorization}\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(body.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
