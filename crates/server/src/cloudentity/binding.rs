@@ -14,7 +14,7 @@ use super::policy_text::BLOCK_ID;
 use super::refusal::Refusal;
 use crate::management::resources::{
     ApiOperation, ApiServer, AuthorizationServer, ExternalReference, ExternalType, PathKind,
-    PathPattern, PolicyFile,
+    PathPattern, PolicyFile, read,
 };
 
 /// Longest path of an API, in bytes: with its method it is the name of an operation.
@@ -64,6 +64,7 @@ pub(super) fn bind(
     }
     let found = discovered(group)?;
     let aws = aws_of(&found)?;
+    let prepared = prepare(plan, gateway, &found.apis)?;
     let mut outcome = Outcome::default();
     let (id, mut resource) = match service {
         Some(id) => {
@@ -112,7 +113,7 @@ pub(super) fn bind(
     settings.insert("order".to_owned(), json!("file"));
     settings.insert("unmatched".to_owned(), json!("deny"));
     plan.put(&id, None, &resource)?;
-    add_operations(plan, gateway, &id, &found.apis, &HashMap::new())?;
+    add_operations(plan, &id, prepared, &HashMap::new())?;
     plan.put_group(ApiGroup {
         service_id: Some(id.clone()),
         ..group.clone()
@@ -129,6 +130,7 @@ pub(super) fn refresh(
     service: &Id,
     apis: &[GroupApi],
 ) -> Result<(), Refusal> {
+    let prepared = prepare(plan, gateway, apis)?;
     let mut known = HashMap::new();
     for draft in plan.operations(service) {
         known.insert(
@@ -137,7 +139,7 @@ pub(super) fn refresh(
         );
     }
     remove_operations(plan, service)?;
-    add_operations(plan, gateway, service, apis, &known)
+    add_operations(plan, service, prepared, &known)
 }
 
 /// Unbinds a group: its service keeps neither operations nor the API, and what it had is not let through any more.
@@ -218,21 +220,38 @@ fn remove_operations(plan: &mut Plan, service: &Id) -> Result<Vec<Id>, Refusal> 
     Ok(removed)
 }
 
-/// Makes operations, the most specific first, because the first that covers a request counts.
-fn add_operations(
-    plan: &mut Plan,
+/// Operations to make, and what guards those that are new.
+struct Prepared {
+    operations: Vec<Operation>,
+    guard: Map<String, Value>,
+}
+
+/// Works out operations, the most specific first, because the first that covers a request counts. What cannot be is
+/// found out here, before anything has changed.
+fn prepare(
+    plan: &Plan,
     gateway: &CloudentityGateway,
-    service: &Id,
     apis: &[GroupApi],
-    known: &HashMap<String, (Id, Value)>,
-) -> Result<(), Refusal> {
-    let guard = guard(plan, gateway.settings.default_policy_id.as_ref())?;
+) -> Result<Prepared, Refusal> {
     let mut operations = apis.iter().map(operation).collect::<Result<Vec<_>, _>>()?;
     operations.sort_by(|one, other| one.rank.cmp(&other.rank));
     operations.dedup_by(|one, other| one.name == other.name);
-    for operation in operations {
+    Ok(Prepared {
+        operations,
+        guard: guard(plan, gateway.settings.default_policy_id.as_ref())?,
+    })
+}
+
+/// Makes operations. One that was there before stays what it was.
+fn add_operations(
+    plan: &mut Plan,
+    service: &Id,
+    prepared: Prepared,
+    known: &HashMap<String, (Id, Value)>,
+) -> Result<(), Refusal> {
+    for operation in prepared.operations {
         if let Some((id, body)) = known.get(&operation.name) {
-            let (resource, _) = crate::management::resources::read::<ApiOperation>(body.clone())?;
+            let (resource, _) = read::<ApiOperation>(body.clone())?;
             plan.put(id, Some(service), &resource)?;
             continue;
         }
@@ -241,7 +260,7 @@ fn add_operations(
             methods: operation.method.map(|method| vec![method]),
             paths: operation.paths,
             access_control: None,
-            portcullis: guard.clone(),
+            portcullis: prepared.guard.clone(),
         };
         plan.put(&new_id()?, Some(service), &resource)?;
     }

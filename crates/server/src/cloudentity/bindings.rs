@@ -177,11 +177,17 @@ pub(super) async fn put_api(
     Ok(tagged(StatusCode::OK, &tag, &shown))
 }
 
-/// Whether something else than a policy guards an operation, which a policy in its place would take away.
+/// Whether something else guards an operation than a policy alone or nothing at all: a policy in its place would take
+/// that away. An operation that says nothing asks for a valid token.
 fn is_ruled_otherwise(operation: &ApiOperation) -> bool {
+    let settings = &operation.portcullis;
     let known = ["policy", "token", "public"];
     let is_other = |key: &String| !known.contains(&key.as_str());
-    operation.access_control.is_some() || operation.portcullis.keys().any(is_other)
+    let is_open = settings.get("public") == Some(&json!(true)) && !settings.contains_key("policy");
+    let is_policy = settings.contains_key("policy")
+        && settings.get("token") == Some(&json!("optional"))
+        && settings.get("public") != Some(&json!(true));
+    operation.access_control.is_some() || settings.keys().any(is_other) || is_open == is_policy
 }
 
 fn of_gateway<'g>(groups: &'g [ApiGroup], gateway: &Id) -> impl Iterator<Item = &'g ApiGroup> {

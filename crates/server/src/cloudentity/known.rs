@@ -19,15 +19,17 @@ const MAX_KNOWN: usize = 256;
 const ISSUER_TIME: Duration = Duration::from_secs(2);
 const ISSUER_PAUSE: i64 = 60_000;
 
-/// The configurations of the last moments.
+/// The last configuration of each gateway.
 #[derive(Default)]
-pub(super) struct Known(Mutex<HashMap<Key, Entry>>);
+pub(super) struct Known(Mutex<HashMap<Id, Entry>>);
 
-/// The moment that it is of, until when it may be used, and what was made.
-type Entry = (Moment, UnixMillis, Arc<Made>);
-
-/// A gateway and a tenant.
-type Key = (Id, String);
+struct Entry {
+    /// What it was made of.
+    moment: Moment,
+    /// From when on it is to be made anew.
+    until: UnixMillis,
+    made: Arc<Made>,
+}
 
 /// A configuration as it is sent.
 pub(super) struct Made {
@@ -45,9 +47,9 @@ impl Known {
         gateway: &CloudentityGateway,
         tenant: &str,
     ) -> Result<Arc<Made>, Refusal> {
-        let key = (gateway.gateway.id.clone(), tenant.to_owned());
+        let id = &gateway.gateway.id;
         let moment = plane.store().moment().await?;
-        if let Some(made) = self.get(&key, moment, plane.now) {
+        if let Some(made) = self.get(id, tenant, moment, plane.now) {
             return Ok(made);
         }
         let workspace = plane.store().workspace().await?;
@@ -76,16 +78,22 @@ impl Known {
             if known.len() >= MAX_KNOWN {
                 known.clear();
             }
-            let moment = workspace.moment();
-            known.insert(key, (moment, until, Arc::clone(&made)));
+            let entry = Entry {
+                moment: workspace.moment(),
+                until,
+                made: Arc::clone(&made),
+            };
+            known.insert(id.clone(), entry);
         }
         Ok(made)
     }
 
-    fn get(&self, key: &Key, moment: Moment, now: UnixMillis) -> Option<Arc<Made>> {
+    fn get(&self, id: &Id, tenant: &str, moment: Moment, now: UnixMillis) -> Option<Arc<Made>> {
         let known = self.0.lock().ok()?;
-        let (of, until, made) = known.get(key)?;
-        (*of == moment && now < *until).then(|| Arc::clone(made))
+        let entry = known.get(id)?;
+        let is_it = entry.made.configured.configuration.tenant_id == tenant;
+        let is_good = entry.moment == moment && now < entry.until;
+        (is_it && is_good).then(|| Arc::clone(&entry.made))
     }
 }
 

@@ -29,8 +29,6 @@ pub(super) async fn list(
     let tenant = path.iter().find(|(name, _)| *name == "tid");
     let tenant = tenant.map_or("", |(_, value)| value);
     let admitted = Admitted::with(&state, tenant, &headers, AdminRole::Viewer).await?;
-    let by = admitted.administrator.as_name()?;
-    commit(&admitted.plane, &by, "policy Block API", seed).await?;
     let drafts = admitted.store().all_drafts().await?;
     let policies = drafts.iter().filter(|one| one.kind == DraftKind::Policy);
     let policies = policies

@@ -83,9 +83,7 @@ pub(super) async fn discovered(
         .map_err(StoreError::from)?;
     let (plane, gateway) = (&caller.plane, &caller.gateway);
     let added = commit(plane, &by, "", |plan| Ok(remember(plan, gateway, &groups))).await?;
-    for (id, group) in &groups {
-        follow(plane, gateway, &by, id, group).await?;
-    }
+    follow(plane, gateway, &by, &groups).await?;
     Ok(answer(
         StatusCode::OK,
         &json!({ "number_of_added_api_groups": added }),
@@ -148,68 +146,46 @@ fn remember(plan: &mut Plan, gateway: &CloudentityGateway, groups: &[(Name, Disc
     added
 }
 
-/// Binds a group that is new where the gateway says so, and brings the service of a bound one up to date. A group that
-/// cannot be is left as it is, and the others go on.
+/// Binds what is new where the gateway says so, and brings the services of what is bound up to date: all in one
+/// deployment, or, where that does not compile, one by one, so that one group does not stop the others.
 async fn follow(
     plane: &Plane,
     gateway: &CloudentityGateway,
     by: &Name,
-    id: &Name,
-    group: &Discovered,
+    groups: &[(Name, Discovered)],
 ) -> Result<(), Refusal> {
-    let note = format!("API group {id}");
-    let outcome = commit(plane, by, &note, |plan| {
-        let mut groups = plan.groups().iter();
-        let stored = groups.find(|one| one.gateway_id == gateway.gateway.id && one.id == *id);
-        let Some(stored) = stored.cloned() else {
-            return Ok(());
-        };
-        match &stored.service_id {
-            None if !gateway.auto_bind => Ok(()),
-            None => {
-                let aws = aws_of(group)?;
-                if is_taken(plan, aws) {
-                    return Err(Refusal::conflict(
-                        "another service is bound to this API and stage",
-                    ));
-                }
-                bind(plan, gateway, &stored, None).map(drop)
-            }
-            Some(service) => {
-                let service = service.clone();
-                if plan.draft(DraftKind::ApiService, &service).is_none() {
-                    // Somebody has deleted it.
-                    plan.put_group(ApiGroup {
-                        service_id: None,
-                        ..stored
-                    });
-                    return Ok(());
-                }
-                let old: Discovered =
-                    serde_json::from_value(stored.body.clone()).unwrap_or_default();
-                if old == *group {
-                    return Ok(());
-                }
-                if key(&old) != key(group) {
-                    // What it stands for is not what somebody has bound.
-                    return Err(Refusal::conflict(
-                        "the bound API group has become another API or stage",
-                    ));
-                }
-                refresh(plan, gateway, &service, &group.apis)?;
-                plan.put_group(ApiGroup {
-                    name: name(group).unwrap_or_else(|| id.clone()),
-                    body: body(group),
-                    ..stored
-                });
-                Ok(())
-            }
+    let of = |groups: &[(Name, Discovered)]| match groups {
+        [(id, _)] => format!("API group {id}"),
+        _ => format!("API groups of gateway {}", gateway.gateway.name),
+    };
+    let together = commit(plane, by, &of(groups), |plan| {
+        for (id, group) in groups {
+            leave_out(gateway, id, step(plan, gateway, id, group))?;
         }
+        Ok(())
     })
     .await;
+    match together {
+        Err(refusal) if !refusal.is_unavailable() => {}
+        other => return other,
+    }
+    for one in groups.chunks(1) {
+        for (id, group) in one {
+            let alone = commit(plane, by, &of(one), |plan| step(plan, gateway, id, group)).await;
+            leave_out(gateway, id, alone)?;
+        }
+    }
+    Ok(())
+}
+
+/// A group that cannot be bound is left as it is, and the others go on.
+fn leave_out(
+    gateway: &CloudentityGateway,
+    id: &Name,
+    outcome: Result<(), Refusal>,
+) -> Result<(), Refusal> {
     match outcome {
-        Err(refusal) if refusal.is_unavailable() => Err(refusal),
-        Err(refusal) => {
+        Err(refusal) if !refusal.is_unavailable() => {
             tracing::warn!(
                 gateway = gateway.gateway.name.as_str(),
                 group = id.as_str(),
@@ -218,8 +194,58 @@ async fn follow(
             );
             Ok(())
         }
-        Ok(()) => Ok(()),
+        other => other,
     }
+}
+
+/// What follows from one group. Where that is an error, the plan is as it was.
+fn step(
+    plan: &mut Plan,
+    gateway: &CloudentityGateway,
+    id: &Name,
+    group: &Discovered,
+) -> Result<(), Refusal> {
+    let mut groups = plan.groups().iter();
+    let stored = groups.find(|one| one.gateway_id == gateway.gateway.id && one.id == *id);
+    let Some(stored) = stored.cloned() else {
+        return Ok(());
+    };
+    let Some(service) = stored.service_id.clone() else {
+        if !gateway.auto_bind {
+            return Ok(());
+        }
+        if is_taken(plan, aws_of(group)?) {
+            return Err(Refusal::conflict(
+                "another service is bound to this API and stage",
+            ));
+        }
+        return bind(plan, gateway, &stored, None).map(drop);
+    };
+    if plan.draft(DraftKind::ApiService, &service).is_none() {
+        // Somebody has deleted it.
+        plan.put_group(ApiGroup {
+            service_id: None,
+            ..stored
+        });
+        return Ok(());
+    }
+    let old: Discovered = serde_json::from_value(stored.body.clone()).unwrap_or_default();
+    if old == *group {
+        return Ok(());
+    }
+    if key(&old) != key(group) {
+        // What it stands for is not what somebody has bound.
+        return Err(Refusal::conflict(
+            "the bound API group has become another API or stage",
+        ));
+    }
+    refresh(plan, gateway, &service, &group.apis)?;
+    plan.put_group(ApiGroup {
+        name: name(group).unwrap_or_else(|| id.clone()),
+        body: body(group),
+        ..stored
+    });
+    Ok(())
 }
 
 fn key(group: &Discovered) -> Option<(&str, &str)> {

@@ -547,6 +547,17 @@ async fn rules_that_the_protocol_cannot_say_are_denied() {
         .admin(Method::PUT, &format!("admin/apis/{id}"), Some(&open))
         .await;
     assert_eq!(refused.status, 409, "{}", refused.body);
+    // Nor is an operation open that says nothing: it asks for a valid token.
+    let bare = json!({ "name": "GET /pets", "methods": ["GET"], "paths": [{ "type": "EXACT", "pattern": "/pets" }] });
+    assert_eq!(it.admin(Method::PUT, &path, Some(&bare)).await.status, 200);
+    let shown = it
+        .admin(Method::GET, &format!("admin/apis/{id}"), None)
+        .await;
+    assert_eq!(shown.body["can_have_policy"], false);
+    let refused = it
+        .admin(Method::PUT, &format!("admin/apis/{id}"), Some(&open))
+        .await;
+    assert_eq!(refused.status, 409, "{}", refused.body);
     // A path that cannot be said closes the whole service: another API could let it through.
     let odd = json!({ "name": "GET /pets", "methods": ["GET"], "paths": [{ "type": "PARAMETER", "pattern": "/p*ts" }], "portcullis": { "public": true } });
     assert_eq!(it.admin(Method::PUT, &path, Some(&odd)).await.status, 200);
@@ -751,6 +762,8 @@ async fn bad_lists_of_groups_change_nothing() {
         .map(|one| one.id.as_str())
         .collect();
     assert_eq!(bound, ["good"]);
+    let number = it.store.current_number().await.unwrap();
+    assert_eq!(number, Some(1), "one deployment for all");
     // A gateway cannot move what is bound to it to another API.
     let moved = json!({ "api_groups": [{ "id": "good", "metadata": { "type": "aws", "aws": { "api_id": "b2", "stage": "dev" } }, "apis": [{ "method": "GET", "path": "/x" }] }] });
     assert_eq!(it.discover(&token, &moved).await.status, 200);
