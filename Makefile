@@ -61,7 +61,7 @@ format: ## Format the code
 	cargo fmt --all
 
 .PHONY: bench
-bench: build peers ## Measure the authorizer, verification and decision; rewrites docs/benchmarks.md
+bench: build peers ## Measure authorizer, verification, decision and service; rewrites docs/benchmarks.md
 	cargo run --locked --release -p portcullis-bench
 
 .PHONY: fuzz
@@ -94,7 +94,7 @@ postgresql: ## Install PostgreSQL, which the tests of the storage start for them
 	apt-get update -qq && apt-get install -qq -y --no-install-recommends postgresql
 
 .PHONY: peers
-peers: $(PEERS_READY) ## Install what the benchmarks compare with
+peers: $(PEERS_READY) $(CERBOS_READY) ## Install what the benchmarks compare with
 
 .PHONY: clean
 clean: ## Remove everything that was built or installed

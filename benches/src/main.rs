@@ -2,10 +2,12 @@
 //!
 //! The figures of the authorizer come from the release binaries in this run: `bootstrap` under a
 //! Lambda runtime API on loopback, asking `portcullis serve`, which verifies a real RS256 token.
-//! Verification and policy decision are measured in this process, beside their peers.
+//! Verification and policy decision are measured in this process, beside their peers. The decision service
+//! is put under load beside Cerbos, both as processes of their own.
 //!
 //! With the name of a part as its argument, only that part is measured and shown.
 
+mod cloudentity;
 mod decision_service;
 mod figures;
 mod own_cost;
@@ -13,6 +15,7 @@ mod peer;
 mod policy_decision;
 mod report;
 mod rounds;
+mod service;
 mod tokens;
 mod verification;
 
@@ -33,12 +36,22 @@ fn main() -> Result<()> {
     let only = env::args().nth(1);
     let now = figures::unix_now()?;
     let mut sections = Vec::new();
-    for part in ["authorizer", "verification", "decision"] {
+    for part in [
+        "authorizer",
+        "verification",
+        "decision",
+        "service",
+        "cloudentity",
+    ] {
         if only.as_deref().is_none_or(|only| only == part) {
             let text = match part {
                 "authorizer" => report::authorizer(&authorizer(&root)?)?,
                 "verification" => report::verification(&Verification::measure(&root, now)?)?,
-                _ => report::decision(&policy_decision::measure(now)?)?,
+                "decision" => report::decision(&policy_decision::measure(now)?)?,
+                "cloudentity" => {
+                    cloudentity::section(&cloudentity::measure(&binaries(&root), now)?)?
+                }
+                _ => service::section(&service::measure(&root, &binaries(&root), now)?)?,
             };
             report::print(&text)?;
             sections.push((part, text));
@@ -46,7 +59,7 @@ fn main() -> Result<()> {
     }
     ensure!(
         !sections.is_empty(),
-        "the parts are authorizer, verification and decision"
+        "the parts are authorizer, verification, decision, service and cloudentity"
     );
     if only.is_none() {
         let page = root.join("docs/benchmarks.md");

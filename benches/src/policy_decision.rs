@@ -238,7 +238,13 @@ fn policy(prefix: &str) -> Result<PolicySet> {
 }
 
 /// The keys of the one issuer.
-struct Keys(Arc<Jwks>);
+pub(crate) struct Keys(Arc<Jwks>);
+
+impl Keys {
+    pub(crate) fn of(keys: Jwks) -> Self {
+        Self(Arc::new(keys))
+    }
+}
 
 impl KeySource for Keys {
     fn keys(&self, _: &IssuerUrl) -> Option<Arc<Jwks>> {
@@ -279,7 +285,7 @@ impl Host for Warm {
 }
 
 /// Takes every signature for genuine, to measure everything else.
-struct AnySignature;
+pub(crate) struct AnySignature;
 
 impl CryptoProvider for AnySignature {
     fn prepare(

@@ -199,14 +199,14 @@ const RATIOS: [Ratio; 4] = [
 
 /// What a figure has to be.
 #[derive(Clone, Copy)]
-enum Target {
+pub(crate) enum Target {
     AtMost(f64),
     AtLeast(f64),
     None,
 }
 
 impl Target {
-    fn met(self, value: f64) -> bool {
+    pub(crate) fn met(self, value: f64) -> bool {
         match self {
             Self::AtMost(most) => value <= most,
             Self::AtLeast(least) => value >= least,
@@ -234,7 +234,7 @@ impl fmt::Display for Target {
     }
 }
 
-fn micros(time: Spread) -> String {
+pub(crate) fn micros(time: Spread) -> String {
     let Spread { low, median, high } = time;
     format!(
         "{:.2} µs ({:.2}–{:.2})",
@@ -244,7 +244,7 @@ fn micros(time: Spread) -> String {
     )
 }
 
-fn times(ratio: Spread) -> String {
+pub(crate) fn times(ratio: Spread) -> String {
     let Spread { low, median, high } = ratio;
     format!("{median:.2} ({low:.2}–{high:.2})")
 }
@@ -330,7 +330,7 @@ pub(crate) fn authorizer(figures: &Figures) -> Result<String> {
 }
 
 /// The compiler and the processor.
-fn machine() -> Result<String> {
+pub(crate) fn machine() -> Result<String> {
     let rustc = Command::new("rustc").arg("--version").output()?;
     #[expect(clippy::disallowed_methods, reason = "the kernel tells it in a file")]
     let processors = fs::read_to_string("/proc/cpuinfo")?;

@@ -40,6 +40,12 @@ pub(crate) fn timed(
 #[derive(Debug, Clone)]
 pub(crate) struct Samples(Vec<f64>);
 
+impl FromIterator<f64> for Samples {
+    fn from_iter<T: IntoIterator<Item = f64>>(rounds: T) -> Self {
+        Self(rounds.into_iter().collect())
+    }
+}
+
 impl Samples {
     pub(crate) fn spread(&self) -> Result<Spread> {
         Spread::of(self.0.clone())

@@ -1,6 +1,7 @@
 //! The way of one event: parsed, screened, decided, answered, measured. Nothing on it can end in
 //! an allow unless a decision point permitted.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,9 +17,11 @@ use portcullis_pdp::clock::Clock;
 use portcullis_pdp::http::HttpClient;
 use portcullis_pdp::local::{LocalDecisionPoint, LocalSettings, Secrets};
 use portcullis_pdp::{DECISION_ID, DecisionPoint, Unavailable};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::authzen::Authzen;
+use crate::cloudentity::Cloudentity;
 use crate::environment::Environment;
 use crate::local_policy::LocalPolicy;
 use crate::metrics::{Metrics, Observation};
@@ -32,6 +35,7 @@ pub struct Authorizer {
     clock: Arc<dyn Clock>,
     metrics: Metrics,
     warm: AtomicBool,
+    http: Arc<HttpClient>,
 }
 
 /// The settings that matter whoever decides.
@@ -51,6 +55,8 @@ enum Decides {
     Authzen(Box<Authzen>),
     /// This function; its answers are right for every route, so that they can be cached.
     Local(LocalDecisionPoint, PolicyCache),
+    /// This function, with the configuration of a control plane.
+    Cloudentity(Box<Cloudentity>),
 }
 
 impl Authorizer {
@@ -71,13 +77,17 @@ impl Authorizer {
         let timeout = settings.timeout;
         let decides = match settings.decision_point {
             DecisionPointSettings::Sideband(source) => {
-                let sideband =
-                    Sideband::new(source, timeout, environment, http, Arc::clone(&clock))?;
+                let (http, clock) = (Arc::clone(&http), Arc::clone(&clock));
+                let sideband = Sideband::new(source, timeout, environment, http, clock)?;
                 Decides::Sideband(Box::new(sideband))
             }
             DecisionPointSettings::Authzen(source) => {
                 let authzen = Authzen::new(*source, timeout, environment, &http, &clock)?;
                 Decides::Authzen(Box::new(authzen))
+            }
+            DecisionPointSettings::Cloudentity(source) => {
+                let (http, clock) = (Arc::clone(&http), Arc::clone(&clock));
+                Decides::Cloudentity(Box::new(Cloudentity::new(*source, http, clock)))
             }
             DecisionPointSettings::Local(LocalPolicy { policy, keys }) => {
                 let secrets = Secrets::new(move |name| environment.value(name).map(str::to_owned));
@@ -87,9 +97,9 @@ impl Authorizer {
                     secrets: Some(secrets),
                     ..LocalSettings::default()
                 };
-                let point =
-                    LocalDecisionPoint::with_settings(policy, http, Arc::clone(&clock), settings)
-                        .map_err(|error| Failure::Start(error.to_string()))?;
+                let (fetch, clock) = (Arc::clone(&http), Arc::clone(&clock));
+                let point = LocalDecisionPoint::with_settings(policy, fetch, clock, settings)
+                    .map_err(|error| Failure::Start(error.to_string()))?;
                 Decides::Local(point, PolicyCache::default())
             }
         };
@@ -105,7 +115,15 @@ impl Authorizer {
             clock,
             metrics,
             warm: AtomicBool::new(false),
+            http,
         })
+    }
+
+    /// What has to be done before the first event is asked for.
+    pub async fn prepare(&self, environment: &Environment) {
+        if let Decides::Cloudentity(cloudentity) = &self.decides {
+            cloudentity.register(environment, &self.http).await;
+        }
     }
 
     /// Fetches what decisions will need, where this function decides.
@@ -114,10 +132,40 @@ impl Authorizer {
             Decides::Sideband(_) => {}
             Decides::Authzen(authzen) => authzen.hydrate().await,
             Decides::Local(point, _) => point.hydrate().await,
+            Decides::Cloudentity(cloudentity) => cloudentity.hydrate().await,
         }
     }
 
-    /// Answers one event, logs what was decided and writes its metric line.
+    /// What is done beside the way of events, for as long as it is polled. Never ends.
+    pub async fn run_beside(&self) -> Infallible {
+        self.hydrate().await;
+        if let Decides::Cloudentity(cloudentity) = &self.decides {
+            cloudentity.run(&self.http).await;
+        }
+        std::future::pending().await
+    }
+
+    /// Takes one event: one of an authorizer is answered, and on one of a schedule what was polled is asked for
+    /// again, which has no answer.
+    pub async fn take(
+        &self,
+        event: &RawValue,
+        request_id: &str,
+    ) -> Result<Option<Answer>, Failure> {
+        let Decides::Cloudentity(cloudentity) = &self.decides else {
+            return self.handle(event, request_id).await.map(Some);
+        };
+        let outcome = if is_scheduled(event) {
+            cloudentity.scheduled().await;
+            Ok(None)
+        } else {
+            self.handle(event, request_id).await.map(Some)
+        };
+        cloudentity.answered();
+        outcome
+    }
+
+    /// Answers one event of an authorizer, logs what was decided and writes its metric line.
     pub async fn handle(&self, event: &RawValue, request_id: &str) -> Result<Answer, Failure> {
         let started = self.clock.monotonic();
         let cold_start = !self.warm.swap(true, Ordering::Relaxed);
@@ -178,7 +226,9 @@ impl Authorizer {
         }
         let form = self.settings.http_response;
         let answer = match &self.decides {
-            Decides::Sideband(_) | Decides::Authzen(_) => answer(event, &decision, form)?,
+            Decides::Sideband(_) | Decides::Authzen(_) | Decides::Cloudentity(_) => {
+                answer(event, &decision, form)?
+            }
             Decides::Local(_, cache) => answer_for_cache(event, &decision, form, cache)?,
         };
         log(
@@ -198,6 +248,12 @@ impl Authorizer {
         let decision = match &self.decides {
             Decides::Sideband(sideband) => sideband.ask(request).await?,
             Decides::Authzen(authzen) => authzen.ask(request).await?,
+            Decides::Cloudentity(cloudentity) => {
+                let budget = self.settings.timeout;
+                tokio::time::timeout(budget, cloudentity.ask(request))
+                    .await
+                    .unwrap_or(Err(Unavailable::Timeout { budget }))?
+            }
             Decides::Local(point, _) => {
                 let budget = self.settings.timeout;
                 tokio::time::timeout(budget, point.decide(request))
@@ -214,6 +270,18 @@ impl Authorizer {
             _ => Ok(decision),
         }
     }
+}
+
+/// Whether a schedule of `EventBridge` sent the event (Amazon `EventBridge` user guide, "Events from AWS services").
+fn is_scheduled(event: &RawValue) -> bool {
+    #[derive(Deserialize)]
+    struct Scheduled {
+        source: String,
+        #[serde(rename = "detail-type")]
+        kind: String,
+    }
+    serde_json::from_str::<Scheduled>(event.get())
+        .is_ok_and(|event| event.source == "aws.events" && event.kind == "Scheduled Event")
 }
 
 /// One line a decision: everything that is needed to explain it, and no header, query or claim.

@@ -6,6 +6,7 @@
 
 mod authorizer;
 mod authzen;
+mod cloudentity;
 mod credential;
 mod environment;
 mod local_policy;
@@ -16,6 +17,7 @@ mod settings;
 mod sideband;
 
 pub use authorizer::{Authorizer, Failure};
+pub use cloudentity::{AnalyticsSettings, CloudentitySource, DiscoverySettings};
 pub use environment::Environment;
 pub use local_policy::LocalPolicy;
 pub use log::start_log;

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 async fn main() -> ExitCode {
     let environment = Environment::of_process();
     start_log(LogLevel::from_environment(&environment));
-    let authorizer = match start(environment) {
+    let authorizer = match start(environment.clone()) {
         Ok(authorizer) => authorizer,
         Err(reason) => {
             tracing::error!("{reason}");
@@ -25,13 +25,17 @@ async fn main() -> ExitCode {
         async move {
             respond(
                 authorizer
-                    .handle(&event.payload, &event.context.request_id)
+                    .take(&event.payload, &event.context.request_id)
                     .await,
             )
         }
     });
-    // The keys are fetched while the first event is waited for, which delays nobody.
-    let (ended, ()) = tokio::join!(run(handler), authorizer.hydrate());
+    authorizer.prepare(&environment).await;
+    // What decisions need is fetched while the first event is waited for, which delays nobody.
+    let ended = tokio::select! {
+        ended = run(handler) => ended,
+        never = authorizer.run_beside() => match never {},
+    };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -48,9 +52,9 @@ fn start(environment: Environment) -> Result<Authorizer, String> {
 
 /// API Gateway answers 401 only if the function fails with exactly this message (API Gateway
 /// developer guide, "Output from an API Gateway Lambda authorizer").
-fn respond(outcome: Result<Answer, Failure>) -> Result<Answer, Diagnostic> {
+fn respond(outcome: Result<Option<Answer>, Failure>) -> Result<Option<Answer>, Diagnostic> {
     match outcome? {
-        Answer::Unauthorized => Err(Diagnostic {
+        Some(Answer::Unauthorized) => Err(Diagnostic {
             error_type: "Unauthorized".to_owned(),
             error_message: "Unauthorized".to_owned(),
         }),

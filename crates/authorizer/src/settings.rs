@@ -12,6 +12,7 @@ use portcullis_pdp::http::TlsRoots;
 use portcullis_pdp::sideband::{GatewayCredential, ServiceUrl, service_url_from_credential};
 use tracing::level_filters::LevelFilter;
 
+use crate::cloudentity::{self, CloudentitySource};
 use crate::environment::Environment;
 use crate::local_policy::{self, LocalPolicy};
 
@@ -67,6 +68,8 @@ pub enum DecisionPointSettings {
     Authzen(Box<AuthzenSource>),
     /// This function, on a policy that it holds.
     Local(LocalPolicy),
+    /// This function, on the configuration of a Cloudentity control plane.
+    Cloudentity(Box<CloudentitySource>),
 }
 
 /// A sideband service and how it is asked.
@@ -131,9 +134,14 @@ impl Settings {
                 DecisionPointSettings::Local(local_policy::from_variables(environment)?)
             }
             Chosen::Bundle => DecisionPointSettings::Local(local_policy::from_bundle(environment)?),
+            Chosen::Cloudentity => {
+                DecisionPointSettings::Cloudentity(Box::new(cloudentity::source(environment)?))
+            }
         };
         let cache_ttl = match &decision_point {
-            DecisionPointSettings::Authzen(_) => reader.no_cache_ttl()?,
+            DecisionPointSettings::Authzen(_) | DecisionPointSettings::Cloudentity(_) => {
+                reader.no_cache_ttl()?
+            }
             _ => reader.cache_ttl()?,
         };
         Ok(Self {
@@ -199,6 +207,7 @@ enum Chosen {
     Authzen,
     Oauth,
     Bundle,
+    Cloudentity,
 }
 
 struct Reader<'a>(&'a Environment);
@@ -207,14 +216,13 @@ impl Reader<'_> {
     /// Who is to decide, from the variable that says so or else from the variables that are set.
     fn decision_point(&self) -> Result<Chosen, InvalidSetting> {
         let name = "PORTCULLIS_DECISION_POINT";
-        let known = CHOOSERS.map(|(_, point)| point);
         if let Some(chosen) = self.0.value(name) {
             return match chosen {
                 "sideband" => Ok(Chosen::Sideband),
                 "authzen" => Ok(Chosen::Authzen),
                 "oauth" => Ok(Chosen::Oauth),
                 "bundle" => Ok(Chosen::Bundle),
-                other if known.contains(&other) => Err(InvalidSetting::unsupported(name, other)),
+                "cloudentity" => Ok(Chosen::Cloudentity),
                 other => Err(InvalidSetting::new(
                     name,
                     other,
@@ -234,14 +242,19 @@ impl Reader<'_> {
             [(_, "authzen")] => Ok(Chosen::Authzen),
             [(_, "oauth")] => Ok(Chosen::Oauth),
             [(_, "bundle")] => Ok(Chosen::Bundle),
-            [(variable, point)] => Err(InvalidSetting::unsupported(variable, point)),
+            [(_, "cloudentity")] => Ok(Chosen::Cloudentity),
+            [(variable, point)] => Err(InvalidSetting::new(
+                variable,
+                point,
+                "a known decision point",
+            )),
             [(first, _), (second, _), ..] => Err(InvalidSetting::Ambiguous {
                 first: (*first).to_owned(),
                 second: (*second).to_owned(),
             }),
             [] => Err(InvalidSetting::missing(
                 "SERVICE_URL",
-                "the base URL of the sideband service (or AUTHZEN_PDP_URL, or PORTCULLIS_ISSUER, or PORTCULLIS_BUNDLE)",
+                "the base URL of the sideband service (or ACP_ISSUER_URL, or AUTHZEN_PDP_URL, or PORTCULLIS_ISSUER, or PORTCULLIS_BUNDLE)",
             )),
         }
     }
@@ -421,15 +434,19 @@ impl Reader<'_> {
             Some(text) if !ttl.is_zero() => Err(InvalidSetting::new(
                 name,
                 text,
-                "0s, as each answer of an AuthZEN decision point is for one request",
+                "0s, as each answer of this decision point is for one request",
             )),
             _ => Ok(ttl),
         }
     }
 
     fn roots(&self) -> Result<TlsRoots, InvalidSetting> {
-        let name = "PORTCULLIS_ROOT_CA";
-        let Some(text) = self.0.value(name) else {
+        // The second is the name of Cloudentity's authorizer.
+        let names = ["PORTCULLIS_ROOT_CA", "HTTP_CLIENT_ROOT_CA"];
+        let set = names
+            .into_iter()
+            .find_map(|name| Some((name, self.0.value(name)?)));
+        let Some((name, text)) = set else {
             return Ok(TlsRoots::public());
         };
         let expected = "certificates in PEM, or the path of a file with them";
@@ -469,7 +486,10 @@ impl Reader<'_> {
             ("ERROR", LevelFilter::ERROR),
             ("FATAL", LevelFilter::ERROR),
         ];
-        self.choice("AWS_LAMBDA_LOG_LEVEL", &levels, LevelFilter::INFO)
+        // The second is the name of Cloudentity's authorizer.
+        let names = ["AWS_LAMBDA_LOG_LEVEL", "LOGGING_LEVEL"];
+        let set = names.into_iter().find(|name| self.0.value(name).is_some());
+        self.choice(set.unwrap_or(names[0]), &levels, LevelFilter::INFO)
             .map(LogLevel)
     }
 
@@ -562,16 +582,6 @@ pub enum InvalidSetting {
         /// The other.
         second: String,
     },
-    /// A decision point that this version does not have.
-    #[error(
-        "{name} asks for the decision point \"{point}\", which this version does not have: use sideband, authzen, oauth or bundle"
-    )]
-    Unsupported {
-        /// The variable.
-        name: String,
-        /// The decision point.
-        point: String,
-    },
 }
 
 impl InvalidSetting {
@@ -599,13 +609,6 @@ impl InvalidSetting {
         Self::WrongSecret {
             name: name.to_owned(),
             expected: expected.to_owned(),
-        }
-    }
-
-    fn unsupported(name: &str, point: &str) -> Self {
-        Self::Unsupported {
-            name: name.to_owned(),
-            point: point.to_owned(),
         }
     }
 }

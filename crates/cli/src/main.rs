@@ -3,12 +3,13 @@
 //! Exit status: 0 done or permit, 1 the answer is no, 2 the command could not do its work.
 
 mod commands;
+mod memory;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{Outcome, admin, decide, policy, serve, token};
+use commands::{Outcome, admin, aws, decide, policy, serve, token};
 
 /// Authorization for APIs on AWS: one decision, enforced wherever a request enters.
 #[derive(Parser)]
@@ -37,6 +38,9 @@ enum Command {
     /// Work with access tokens.
     #[command(subcommand)]
     Token(token::Command),
+    /// See who authorizes the APIs of an AWS account, and bind them to the authorizer.
+    #[command(subcommand)]
+    Aws(aws::Command),
     /// Make one decision and show how it came about.
     Decide(decide::Arguments),
     /// Compile policies from standard input and say nothing: how the decision service tries them out.
@@ -45,11 +49,13 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    memory::use_small_pages();
     let outcome = match Arguments::parse().command {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Policy(command) => policy::run(&command),
         Command::Admin(command) => admin::run(&command),
         Command::Token(command) => token::run(&command),
+        Command::Aws(command) => aws::run(&command),
         Command::Decide(arguments) => decide::run(&arguments),
         Command::CompileWorker => portcullis_policies::work()
             .map(|()| Outcome::Yes)

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use portcullis_model::{ApiRequest, Coverage};
+use portcullis_model::{ApiRequest, Coverage, Method};
 
 use crate::claims::AccessToken;
-use crate::policy_set::{ApiService, Guard, PolicySet, Requirement, Step, Unmatched};
+use crate::policy_set::{ApiService, Guard, Operation, PolicySet, Requirement, Step, Unmatched};
+use crate::rules::Rule;
 
 /// The longest time, in seconds, for which API Gateway keeps the answer of an authorizer (API
 /// Gateway REST API reference, `CreateAuthorizer`). What can change in that time is no part of a
@@ -47,6 +48,56 @@ impl ApiService {
             plain_paths: self.plain_paths,
         })
     }
+}
+
+impl ApiService {
+    /// What keeps the answers of this service from being the same for every request of a token, each with
+    /// the operation that asks for it; none where a cache may keep every answer. What depends on the token alone,
+    /// such as whether it is bound to a key, is not known here.
+    #[must_use]
+    pub fn cache_obstacles(&self) -> Vec<CacheObstacle> {
+        let mut found = Vec::new();
+        for operation in &self.operations {
+            let mut add = |why| {
+                found.push(CacheObstacle {
+                    operation: Arc::clone(&operation.name),
+                    why,
+                });
+            };
+            if !operation.outbound.statements.is_empty() {
+                add("its statements depend on the request");
+            }
+            if !self.plain_paths && operation.paths.iter().any(|path| !path.is_exact()) {
+                add("paths may be spelled in several ways (paths: any), and it has a pattern");
+            }
+            for step in operation.guard.steps().unwrap_or_default() {
+                match step.rule() {
+                    None => add("a custom policy may look at anything"),
+                    Some(Rule::SenderConstraint(_)) => add("each request brings its own proof"),
+                    Some(Rule::Authentication(rule)) if rule.grows_old() => {
+                        add("it asks how long ago the user authenticated");
+                    }
+                    Some(_) => {}
+                }
+            }
+        }
+        found
+    }
+
+    /// The operation that wins for a method and a decoded path below the base URL.
+    #[must_use]
+    pub fn operation_for(&self, method: &Method, path: &str) -> Option<&Operation> {
+        self.operations.get(self.index.find(method, path)?)
+    }
+}
+
+/// Why answers on an operation are for one request each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CacheObstacle {
+    /// The operation.
+    pub operation: Arc<str>,
+    /// The reason, to follow the name of the operation.
+    pub why: &'static str,
 }
 
 /// Whether the steps let the token through as long as an answer may be kept; `None` where that depends

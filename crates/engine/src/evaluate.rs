@@ -143,19 +143,11 @@ impl PolicySet {
 
 /// The operation whose template the route is, or that covers it as a path.
 fn operation_of<'a>(service: &'a ApiService, question: &Question) -> Option<&'a Operation> {
-    let takes = |operation: &&Operation| {
-        operation.methods.is_empty() || operation.methods.contains(&question.method)
-    };
-    let template = service.operations().iter().filter(takes).find(|operation| {
-        operation
-            .paths
-            .iter()
-            .any(|path| path.as_str() == question.route)
-    });
-    template.or_else(|| {
-        let number = service.index.find(&question.method, &question.route)?;
-        service.operations().get(number)
-    })
+    let index = &service.index;
+    let number = index
+        .find_template(&question.method, &question.route)
+        .or_else(|| index.find(&question.method, &question.route))?;
+    service.operations().get(number)
 }
 
 /// The request that is asked about, as far as it is known.

@@ -35,6 +35,7 @@ mod statement;
 
 pub use claim_path::{ClaimPath, InvalidClaimPath};
 pub use claims::{AccessToken, InvalidClaims};
+pub use coverage::CacheObstacle;
 pub use credential::TokenHash;
 pub use decide::{OpaqueToken, Progress};
 pub use diagnostic::{Diagnostic, Diagnostics};

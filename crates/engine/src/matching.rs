@@ -138,6 +138,7 @@ impl OperationIndex {
             });
             branch.here.push((rank, candidate));
         }
+        index.patterns.shrink();
         index
     }
 
@@ -167,6 +168,30 @@ impl OperationIndex {
     /// method; then the order in the file.
     pub(crate) fn find(&self, method: &Method, path: &str) -> Option<usize> {
         self.find_where(path, |candidate| candidate.takes(method))
+    }
+
+    /// The operation that has this template, as it was written, for the method; of more than one, the same
+    /// that wins for a path.
+    pub(crate) fn find_template(&self, method: &Method, template: &str) -> Option<usize> {
+        let pattern = PathPattern::infer(template).ok()?;
+        if let Some(exact) = pattern.exact_path() {
+            let mut candidates = self.exact.get(exact)?.iter();
+            let found = candidates.find(|candidate| candidate.takes(method))?;
+            return Some(found.operation);
+        }
+        let branch =
+            pattern
+                .segments()
+                .try_fold(&self.patterns, |branch, segment| match segment {
+                    Some(literal) => branch.literal.get(literal),
+                    None => branch.other.as_deref(),
+                })?;
+        let mut candidates = branch.here.iter().map(|(_, candidate)| candidate);
+        let same = |known: &PathPattern| known.as_str() == template;
+        let found = candidates.find(|candidate| {
+            candidate.takes(method) && candidate.pattern.as_ref().is_some_and(same)
+        })?;
+        Some(found.operation)
     }
 
     /// The operation that wins for a path whatever the method.
@@ -239,6 +264,14 @@ impl ApiService {
 }
 
 impl Branch {
+    /// Gives back the room that was left for more.
+    fn shrink(&mut self) {
+        self.here.shrink_to_fit();
+        self.literal.shrink_to_fit();
+        let branches = self.literal.values_mut().chain(self.other.as_deref_mut());
+        branches.for_each(Self::shrink);
+    }
+
     /// The first in rank that covers the path with these segments. Goes no deeper than the longest
     /// pattern, however long the path is.
     fn winner<'path>(

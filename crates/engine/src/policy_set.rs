@@ -439,15 +439,15 @@ pub(crate) struct Step {
 /// What is asked.
 #[derive(Debug, Clone)]
 pub(crate) enum Requirement {
-    /// By a built-in rule.
-    Rule(Rule),
+    /// By a built-in rule. Many operations ask the same, and share it.
+    Rule(Arc<Rule>),
     /// By a custom policy.
     Policy(BoundPolicy),
 }
 
 impl Step {
     /// The rule, where it is one.
-    pub(crate) const fn rule(&self) -> Option<&Rule> {
+    pub(crate) fn rule(&self) -> Option<&Rule> {
         match &self.requirement {
             Requirement::Rule(rule) => Some(rule),
             Requirement::Policy(_) => None,

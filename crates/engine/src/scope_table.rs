@@ -122,7 +122,9 @@ fn operation(entry: &str) -> Result<Operation, InvalidScopeTable> {
             }
             Guard::Token(vec![Step {
                 level: Level::Operation,
-                requirement: Requirement::Rule(Rule::Scopes(ScopeRule::new(any_of, Vec::new()))),
+                requirement: Requirement::Rule(
+                    Rule::Scopes(ScopeRule::new(any_of, Vec::new())).into(),
+                ),
             }])
         }
     };

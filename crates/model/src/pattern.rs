@@ -6,6 +6,7 @@
 //! backtracks over a `/`.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 /// Longest pattern, in characters.
 pub const MAX_PATTERN_CHARS: usize = 2048;
@@ -19,9 +20,14 @@ pub const MAX_PATTERN_CHARS: usize = 2048;
 /// | `{name}` | one whole segment that is not empty, captured under that name |
 /// | `\{` `\}` `\*` `\\` | that character |
 /// | anything else | itself |
+///
+/// Clones share it: a policy has each pattern in several places.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PathPattern {
-    source: String,
+pub struct PathPattern(Arc<Compiled>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Compiled {
+    source: Box<str>,
     shape: Shape,
 }
 
@@ -52,16 +58,13 @@ impl PathPattern {
     /// An `EXACT` pattern: the path must be these characters.
     pub fn exact(path: &str) -> Result<Self, InvalidPattern> {
         check_common(path)?;
-        Ok(Self {
-            source: path.to_owned(),
-            shape: Shape::Exact(path.to_owned()),
-        })
+        Ok(Self::new(path, Shape::Exact(path.to_owned())))
     }
 
     /// A `PARAMETER` pattern: must hold at least one `*`, `**` or `{name}`.
     pub fn parameter(pattern: &str) -> Result<Self, InvalidPattern> {
         let parsed = Self::infer(pattern)?;
-        match parsed.shape {
+        match parsed.0.shape {
             Shape::Exact(_) => Err(InvalidPattern::NoParameter),
             Shape::Segments { .. } => Ok(parsed),
         }
@@ -72,28 +75,30 @@ impl PathPattern {
     pub fn infer(pattern: &str) -> Result<Self, InvalidPattern> {
         check_common(pattern)?;
         let shape = compile(pattern)?;
-        Ok(Self {
-            source: pattern.to_owned(),
-            shape,
-        })
+        Ok(Self::new(pattern, shape))
+    }
+
+    fn new(source: &str, shape: Shape) -> Self {
+        let source = source.into();
+        Self(Arc::new(Compiled { source, shape }))
     }
 
     /// The pattern as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.source
+        &self.0.source
     }
 
     /// Whether the pattern names one path only.
     #[must_use]
     pub fn is_exact(&self) -> bool {
-        matches!(self.shape, Shape::Exact(_))
+        matches!(self.0.shape, Shape::Exact(_))
     }
 
     /// The one path that an exact pattern names.
     #[must_use]
     pub fn exact_path(&self) -> Option<&str> {
-        match &self.shape {
+        match &self.0.shape {
             Shape::Exact(path) => Some(path),
             Shape::Segments { .. } => None,
         }
@@ -102,7 +107,7 @@ impl PathPattern {
     /// The segments of a pattern with parameters, up to its `**`: the text of a literal one, `None`
     /// for one that covers more than one text. Empty for an exact pattern.
     pub fn segments(&self) -> impl Iterator<Item = Option<&str>> {
-        let segments = match &self.shape {
+        let segments = match &self.0.shape {
             Shape::Exact(_) => &[][..],
             Shape::Segments { segments, .. } => segments.as_slice(),
         };
@@ -114,7 +119,7 @@ impl PathPattern {
 
     /// The names of the path parameters, from the left.
     pub fn parameter_names(&self) -> impl Iterator<Item = &str> {
-        let segments = match &self.shape {
+        let segments = match &self.0.shape {
             Shape::Exact(_) => &[][..],
             Shape::Segments { segments, .. } => segments.as_slice(),
         };
@@ -144,7 +149,7 @@ impl PathPattern {
     /// How narrow the pattern is; the narrower of two overlapping patterns wins.
     #[must_use]
     pub fn specificity(&self) -> Specificity {
-        match &self.shape {
+        match &self.0.shape {
             Shape::Exact(_) => Specificity {
                 exact: true,
                 literal: Vec::new(),
@@ -162,7 +167,7 @@ impl PathPattern {
 
     /// The pattern from left to right, as far as it says what is matched.
     pub fn parts(&self) -> impl Iterator<Item = PatternPart<'_>> {
-        let (exact, segments, rest) = match &self.shape {
+        let (exact, segments, rest) = match &self.0.shape {
             Shape::Exact(path) => (Some(PatternPart::Literal(path)), &[][..], None),
             Shape::Segments { segments, rest } => (None, segments.as_slice(), rest.as_ref()),
         };
@@ -186,7 +191,7 @@ impl PathPattern {
         path: &'path str,
         mut capture: impl FnMut(&'pattern str, &'path str),
     ) -> bool {
-        let (segments, rest) = match &self.shape {
+        let (segments, rest) = match &self.0.shape {
             Shape::Exact(exact) => return exact == path,
             Shape::Segments { segments, rest } => (segments, rest),
         };

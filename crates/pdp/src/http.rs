@@ -249,6 +249,12 @@ impl HttpRequest {
         Self::new(Method::GET, url, Bytes::new(), Plain::OnLoopback)
     }
 
+    /// `GET` without anything that others may not read, of an `https` or `http` URL on any host: for the APIs that
+    /// Lambda has inside of an instance.
+    pub fn get_in_the_open(url: &str) -> Result<Self, InvalidRequest> {
+        Self::new(Method::GET, url, Bytes::new(), Plain::Anywhere)
+    }
+
     /// `POST` of a body to such a URL.
     pub fn post(url: &str, body: Bytes) -> Result<Self, InvalidRequest> {
         Self::new(Method::POST, url, body, Plain::OnLoopback)

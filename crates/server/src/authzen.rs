@@ -208,18 +208,15 @@ async fn open<T: for<'de> Deserialize<'de>>(
         return Err(ApiError::unsupported_media_type("application/json"));
     }
     let body = read(body).await?;
-    let value: Value = serde_json::from_slice(&body).map_err(|error| {
-        ApiError::invalid_request(format!(
-            "the body is no JSON: line {}, column {}",
-            error.line(),
-            error.column()
-        ))
-    })?;
-    if !value.is_object() {
-        return Err(ApiError::invalid_request("the body is a JSON object"));
+    // A structure would be read from a list, too.
+    let begin = body.iter().find(|byte| !byte.is_ascii_whitespace());
+    if begin != Some(&b'{') {
+        return Err(not_an_object(&body));
     }
-    // Read from the text once more: two members of one name are an error then.
-    let asked = serde_json::from_slice(&body).map_err(|error| {
+    // What is not read has to be text all the same (RFC 8259 section 8.1).
+    let text = std::str::from_utf8(&body)
+        .map_err(|_| ApiError::invalid_request("the body is no JSON: it is not UTF-8"))?;
+    let asked = serde_json::from_str(text).map_err(|error| {
         // The message of the reader may quote values; where it stops says enough.
         let category = if error.is_data() {
             "a member is missing, of another type, or there twice"
@@ -233,6 +230,18 @@ async fn open<T: for<'de> Deserialize<'de>>(
         ))
     })?;
     Ok((caller, asked))
+}
+
+/// What is wrong with a body that does not begin as an object does.
+fn not_an_object(body: &[u8]) -> ApiError {
+    ApiError::invalid_request(match serde_json::from_slice::<Value>(body) {
+        Ok(_) => "the body is a JSON object".to_owned(),
+        Err(error) => format!(
+            "the body is no JSON: line {}, column {}",
+            error.line(),
+            error.column()
+        ),
+    })
 }
 
 impl Evaluation {

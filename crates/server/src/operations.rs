@@ -1,6 +1,8 @@
 //! What surrounds every route: counting, traces, back-pressure, and telling clients to hang up while the
 //! service stops.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -32,18 +34,23 @@ impl Operations {
         let room = Room::new(self.max_requests.into(), self.metrics.clone());
         router
             .layer(from_fn_with_state(room, pressure::limit))
-            .layer(from_fn_with_state(self, observe))
+            .layer(from_fn_with_state(Arc::new(self), observe))
     }
 }
 
-async fn observe(State(operations): State<Operations>, request: Request, next: Next) -> Response {
+/// For every call the state is cloned, so it is shared.
+async fn observe(
+    State(operations): State<Arc<Operations>>,
+    request: Request,
+    next: Next,
+) -> Response {
     // A path that is no route may hold anything.
     let endpoint = request.extensions().get::<MatchedPath>();
     let mut call = Call {
         endpoint: endpoint.map_or_else(|| "other".into(), |path| path.as_str().into()),
         status: None,
         _open: operations.metrics.call_opened(),
-        metrics: operations.metrics,
+        metrics: &operations.metrics,
     };
     let traces = operations.traces.as_ref();
     let traces = traces.filter(|_| !pressure::is_exempt(request.uri().path()));
@@ -66,14 +73,14 @@ async fn observe(State(operations): State<Operations>, request: Request, next: N
 }
 
 /// A call under way; counted when it is over, also where the client went away.
-struct Call {
+struct Call<'a> {
     endpoint: Box<str>,
     status: Option<StatusCode>,
-    metrics: Metrics,
+    metrics: &'a Metrics,
     _open: Open,
 }
 
-impl Drop for Call {
+impl Drop for Call<'_> {
     fn drop(&mut self) {
         self.metrics.called(&self.endpoint, self.status);
     }

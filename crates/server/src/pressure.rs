@@ -29,19 +29,22 @@ const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Room for so many calls. Clones share it.
 #[derive(Debug, Clone)]
-pub(crate) struct Room {
-    free: Arc<Semaphore>,
+pub(crate) struct Room(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    free: Semaphore,
     metrics: Metrics,
 }
 
 impl Room {
     pub(crate) fn new(max_requests: usize, metrics: Metrics) -> Self {
-        let free = Arc::new(Semaphore::new(max_requests.min(Semaphore::MAX_PERMITS)));
-        Self { free, metrics }
+        let free = Semaphore::new(max_requests.min(Semaphore::MAX_PERMITS));
+        Self(Arc::new(Shared { free, metrics }))
     }
 
     async fn take(&self) -> Option<SemaphorePermit<'_>> {
-        match tokio::time::timeout(PATIENCE, self.free.acquire()).await {
+        match tokio::time::timeout(PATIENCE, self.0.free.acquire()).await {
             // INVARIANT: the semaphore is never closed.
             Ok(permit) => permit.ok(),
             Err(_) => None,
@@ -61,7 +64,7 @@ pub(crate) async fn limit(State(room): State<Room>, request: Request, next: Next
         return ApiError::too_large(limit).into_response();
     }
     let Some(permit) = room.take().await else {
-        room.metrics.limited();
+        room.0.metrics.limited();
         return ApiError::limited().into_response();
     };
     let response = next.run(request).await;

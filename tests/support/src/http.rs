@@ -14,8 +14,20 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 pub struct Request {
     /// The request line without the version, such as `GET /path`.
     pub line: String,
+    /// The header fields, a line each, in lower case but for the values.
+    pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
+}
+
+impl Request {
+    /// The first value of a header; the name in lower case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut all = self.headers.iter();
+        all.find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+    }
 }
 
 /// One side of a connection.
@@ -60,20 +72,26 @@ impl Connection {
         }
         let line = line.trim_end().trim_end_matches(" HTTP/1.1").to_owned();
         let mut length = 0;
+        let mut headers = Vec::new();
         loop {
             let mut header = String::new();
             self.reader.read_line(&mut header)?;
-            let header = header.trim_end().to_ascii_lowercase();
-            if header.is_empty() {
+            let Some((name, value)) = header.trim_end().split_once(':') else {
                 break;
+            };
+            let (name, value) = (name.to_ascii_lowercase(), value.trim().to_owned());
+            if name == "content-length" {
+                length = value.parse().unwrap_or(0);
             }
-            if let Some(value) = header.strip_prefix("content-length:") {
-                length = value.trim().parse().unwrap_or(0);
-            }
+            headers.push((name, value));
         }
         let mut body = vec![0; length];
         self.reader.read_exact(&mut body)?;
-        Ok(Some(Request { line, body }))
+        Ok(Some(Request {
+            line,
+            headers,
+            body,
+        }))
     }
 
     /// Writes an answer; `headers` is lines that end in `\r\n`.

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -53,7 +53,8 @@ impl Function {
         let (events, to_send) = channel::<String>();
         let (signal, signals) = channel();
         let to_send = Arc::new(Mutex::new(to_send));
-        let api = http::listen(move |connection| serve(connection, &to_send, &signal));
+        let extension = Arc::<Extension>::default();
+        let api = http::listen(move |connection| serve(connection, &to_send, &signal, &extension));
         Self::spawn(binary, environment, api, events, signals)
     }
 
@@ -162,22 +163,70 @@ impl Drop for Function {
     }
 }
 
+/// An internal extension of the function, where it has registered one ("Lambda Extensions API").
+#[derive(Debug, Default)]
+struct Extension {
+    state: Mutex<ExtensionState>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct ExtensionState {
+    registered: bool,
+    /// Whether it waits for an event.
+    waiting: bool,
+    events: u64,
+}
+
+impl Extension {
+    /// A function is frozen between events: the next one comes when its extension is ready, too.
+    fn event(&self) {
+        let mut state = self.state.lock().unwrap();
+        while state.registered && !state.waiting {
+            state = self.changed.wait(state).unwrap();
+        }
+        state.events += 1;
+        self.changed.notify_all();
+    }
+
+    fn next(&self) {
+        let mut state = self.state.lock().unwrap();
+        let seen = state.events;
+        state.waiting = true;
+        self.changed.notify_all();
+        while state.events == seen {
+            state = self.changed.wait(state).unwrap();
+        }
+        state.waiting = false;
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 fn serve(
     mut connection: Connection,
     events: &Mutex<Receiver<String>>,
     signal: &Sender<Signal>,
+    extension: &Extension,
 ) -> io::Result<()> {
     let gone = |_| io::ErrorKind::BrokenPipe;
     while let Some(request) = connection.read()? {
         let at = Instant::now();
-        if request.line.starts_with("GET ") {
+        if request.line.ends_with("/extension/register") {
+            assert!(request.header("lambda-extension-name").is_some());
+            extension.state.lock().unwrap().registered = true;
+            connection.write("200 OK", "Lambda-Extension-Identifier: e1\r\n", b"{}")?;
+        } else if request.line.ends_with("/extension/event/next") {
+            assert_eq!(request.header("lambda-extension-identifier"), Some("e1"));
+            extension.next();
+            connection.write("200 OK", "", br#"{"eventType":"INVOKE"}"#)?;
+        } else if request.line.starts_with("GET ") {
             signal.send(Signal::Waiting(at)).map_err(gone)?;
             let event = events
                 .lock()
                 .unwrap()
                 .recv()
                 .map_err(|_| io::ErrorKind::BrokenPipe)?;
+            extension.event();
             signal.send(Signal::Sent(Instant::now())).map_err(gone)?;
             let headers = "Lambda-Runtime-Aws-Request-Id: 8476a536-e9f4-11e8-9739-2dfe598c3fcd\r\n\
                            Lambda-Runtime-Deadline-Ms: 4102444800000\r\n\

@@ -9,6 +9,7 @@
 mod answers;
 mod authzen;
 mod cached_policy;
+mod cloudentity;
 mod credential;
 mod dialects;
 mod hostile_service;

@@ -153,7 +153,7 @@ const BAD: [(&str, &str, &str); 26] = [
     (
         "PORTCULLIS_DECISION_POINT",
         "cloudentity",
-        "which this version does not have",
+        "ACP_ISSUER_URL is not set",
     ),
     ("PORTCULLIS_DECISION_POINT", "magic", "expected sideband"),
     (

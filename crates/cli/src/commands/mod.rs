@@ -1,6 +1,7 @@
 //! The subcommands, a module each, and what they share.
 
 pub(crate) mod admin;
+pub(crate) mod aws;
 pub(crate) mod database;
 pub(crate) mod decide;
 pub(crate) mod policy;

@@ -44,6 +44,11 @@ fn help_has_examples() {
         &["policy", "check"],
         &["decide"],
         &["token", "verify"],
+        &["aws", "discover"],
+        &["aws", "plan"],
+        &["aws", "bind"],
+        &["aws", "unbind"],
+        &["aws", "doctor"],
     ] {
         let arguments = [command, &["--help"]].concat();
         let help = run(&arguments, "");

@@ -7,13 +7,14 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Every crate that ships, with its floor.
-const FLOORS: [(&str, u8); 12] = [
+const FLOORS: [(&str, u8); 13] = [
     ("portcullis-model", 1),
     ("portcullis-jose", 1),
     ("portcullis-engine", 2),
     ("portcullis-sideband", 2),
     ("portcullis-aws", 2),
     ("portcullis-cloudentity", 2),
+    ("portcullis-discovery", 3),
     ("portcullis-pdp", 3),
     ("portcullis-policies", 3),
     ("portcullis-store", 3),

@@ -47,7 +47,8 @@ pub(super) struct ServiceDocument {
     #[serde(default, deserialize_with = "list")]
     pub(super) statements: Vec<StatementDocument>,
     #[serde(default, deserialize_with = "list")]
-    pub(super) operations: Vec<OperationDocument>,
+    #[expect(clippy::vec_box, reason = "each is freed once it is compiled")]
+    pub(super) operations: Vec<Box<OperationDocument>>,
     #[serde(default, deserialize_with = "present")]
     pub(super) paths: Option<Spanned<String>>,
     #[serde(default, deserialize_with = "present")]
@@ -108,6 +109,7 @@ pub(super) struct IntrospectionDocument {
     pub(super) audience: Option<Spanned<String>>,
 }
 
+/// What few operations have is boxed: a policy may have ten thousand of these at once.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct OperationDocument {
@@ -118,30 +120,31 @@ pub(super) struct OperationDocument {
     #[serde(default, deserialize_with = "present")]
     pub(super) rules: Option<Spanned<RulesDocument>>,
     #[serde(default, deserialize_with = "present")]
-    pub(super) public: Option<Spanned<bool>>,
+    pub(super) public: Option<Box<Spanned<bool>>>,
     #[serde(default, deserialize_with = "present")]
-    pub(super) token: Option<Spanned<String>>,
+    pub(super) token: Option<Box<Spanned<String>>>,
     #[serde(default, deserialize_with = "present")]
-    pub(super) policy: Option<Spanned<String>>,
+    pub(super) policy: Option<Box<Spanned<String>>>,
     #[serde(default, deserialize_with = "present")]
-    pub(super) response_policy: Option<Spanned<String>>,
+    pub(super) response_policy: Option<Box<Spanned<String>>>,
     #[serde(default, deserialize_with = "list")]
     pub(super) statements: Vec<StatementDocument>,
 }
 
+/// Rules; most places have scopes only, so the others are boxed.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RulesDocument {
     #[serde(default, deserialize_with = "present")]
     pub(super) scopes: Option<Spanned<AnyAllDocument>>,
     #[serde(default, deserialize_with = "present")]
-    pub(super) groups: Option<Spanned<AnyDocument>>,
+    pub(super) groups: Option<Box<Spanned<AnyDocument>>>,
     #[serde(default, deserialize_with = "present")]
-    pub(super) permission: Option<Spanned<String>>,
+    pub(super) permission: Option<Box<Spanned<String>>>,
     #[serde(default, deserialize_with = "present")]
-    pub(super) authentication: Option<Spanned<AuthenticationDocument>>,
+    pub(super) authentication: Option<Box<Spanned<AuthenticationDocument>>>,
     #[serde(default, deserialize_with = "present")]
-    pub(super) sender_constraint: Option<Spanned<String>>,
+    pub(super) sender_constraint: Option<Box<Spanned<String>>>,
 }
 
 impl RulesDocument {

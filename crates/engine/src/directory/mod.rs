@@ -165,7 +165,7 @@ impl<F> Reader<F> {
         }
         let mut reader = ServiceReader::new(&shared, &mut problems);
         for (file, document) in documents {
-            reader.read(file, &document);
+            reader.read(file, document);
         }
         let (mut services, wanted) = reader.finish();
         policies.bind(&mut services, &wanted, languages, &mut problems);

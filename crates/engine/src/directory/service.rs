@@ -72,6 +72,7 @@ pub(super) struct ServiceReader<'a> {
     services: Vec<ApiService>,
     /// The policies that are asked for, and where.
     wanted: Vec<Wanted>,
+    rules: HashSet<Arc<Rule>>,
     names: HashMap<String, String>,
     bases: HashMap<(Scheme, String, u16, String), String>,
     apis: HashMap<(String, String), String>,
@@ -85,6 +86,7 @@ impl<'a> ServiceReader<'a> {
             file: String::new(),
             services: Vec::new(),
             wanted: Vec::new(),
+            rules: HashSet::new(),
             names: HashMap::new(),
             bases: HashMap::new(),
             apis: HashMap::new(),
@@ -95,7 +97,9 @@ impl<'a> ServiceReader<'a> {
         (self.services, self.wanted)
     }
 
-    pub(super) fn read(&mut self, file: &str, document: &ServiceDocument) {
+    pub(super) fn read(&mut self, file: &str, mut document: ServiceDocument) {
+        let operations = std::mem::take(&mut document.operations);
+        let document = &document;
         file.clone_into(&mut self.file);
         let name = self.service_name(&document.name);
         if document.base_urls.is_empty() && document.aws.is_empty() {
@@ -124,7 +128,7 @@ impl<'a> ServiceReader<'a> {
         let claim_types = self.claim_types(documents);
         let unmatched = self.unmatched(document.unmatched.as_ref());
         let order = self.order(document.order.as_ref());
-        if document.operations.len() > MAX_OPERATIONS {
+        if operations.len() > MAX_OPERATIONS {
             self.problem(
                 &document.name,
                 format!("the service has more than {MAX_OPERATIONS} operations"),
@@ -145,7 +149,7 @@ impl<'a> ServiceReader<'a> {
             steps: &shared_rules,
             statements: &statements,
         };
-        let operations = self.operations(&document.operations, &shared);
+        let operations = self.operations(operations, &shared);
         let needs_token = unmatched == Unmatched::Token
             || operations.iter().any(|operation| !operation.is_public());
         let nothing_open = operations.is_empty() && unmatched != Unmatched::Open;
@@ -564,15 +568,17 @@ impl<'a> ServiceReader<'a> {
         statements
     }
 
+    /// Each document is freed before the next is compiled: of a large policy there are never two whole forms.
+    #[expect(clippy::vec_box, reason = "each is freed once it is compiled")]
     fn operations(
         &mut self,
-        documents: &[OperationDocument],
+        documents: Vec<Box<OperationDocument>>,
         shared: &Shared<'_>,
     ) -> Vec<Operation> {
-        let mut operations: Vec<Operation> = Vec::new();
-        let mut names = HashSet::new();
-        for (number, document) in documents.iter().enumerate() {
-            if !names.insert(document.name.value.as_str()) {
+        let mut operations: Vec<Operation> = Vec::with_capacity(documents.len());
+        let mut names = HashSet::with_capacity(documents.len());
+        for (number, document) in documents.into_iter().enumerate() {
+            if !names.insert(document.name.value.clone()) {
                 self.problem(
                     &document.name,
                     format!("operation \"{}\" stands twice", document.name.value),
@@ -597,7 +603,7 @@ impl<'a> ServiceReader<'a> {
                         self.want(policy, Some(number), Phase::Request);
                     }
                     let steps = shared.steps.iter().cloned().chain(rules).collect();
-                    if self.is_token_optional(document) {
+                    if self.is_token_optional(&document) {
                         Guard::OptionalToken(steps)
                     } else {
                         Guard::Token(steps)
@@ -668,6 +674,7 @@ impl<'a> ServiceReader<'a> {
                 }
             }
         }
+        methods.shrink_to_fit();
         methods
     }
 
@@ -696,6 +703,7 @@ impl<'a> ServiceReader<'a> {
                 }
             }
         }
+        paths.shrink_to_fit();
         paths
     }
 
@@ -731,9 +739,19 @@ impl<'a> ServiceReader<'a> {
             .chain(authentication)
             .map(|rule| Step {
                 level,
-                requirement: Requirement::Rule(rule),
+                requirement: Requirement::Rule(self.shared_rule(rule)),
             })
             .collect()
+    }
+
+    /// The rule, once for all places that have the same.
+    fn shared_rule(&mut self, rule: Rule) -> Arc<Rule> {
+        if let Some(known) = self.rules.get(&rule) {
+            return Arc::clone(known);
+        }
+        let rule = Arc::new(rule);
+        self.rules.insert(Arc::clone(&rule));
+        rule
     }
 
     fn permission(&mut self, permission: &Spanned<String>) -> Option<Rule> {

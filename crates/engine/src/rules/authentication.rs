@@ -9,7 +9,7 @@ use super::Refusal;
 use crate::claims::AccessToken;
 
 /// What the authentication behind a token must have been.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct AuthenticationRule {
     /// Authentication context classes of which `acr` must name one; none where any will do.
     acr_values: Vec<String>,
@@ -24,6 +24,11 @@ impl AuthenticationRule {
             acr_values,
             max_age,
         }
+    }
+
+    /// Whether what holds now stops holding with time.
+    pub(crate) const fn grows_old(&self) -> bool {
+        self.max_age.is_some()
     }
 
     /// Whether the authentication grows too old within that time (in seconds).

@@ -8,7 +8,7 @@ use super::Refusal;
 use crate::claims::AccessToken;
 
 /// Groups of which the subject needs one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct GroupRule {
     any_of: Vec<String>,
     message: String,

@@ -19,7 +19,7 @@ pub(crate) use sender_constraint::SenderConstraintRule;
 use crate::claims::AccessToken;
 
 /// One built-in check on a verified token.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Rule {
     /// Scopes.
     Scopes(ScopeRule),

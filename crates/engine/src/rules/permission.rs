@@ -8,7 +8,7 @@ use super::Refusal;
 use crate::claims::AccessToken;
 
 /// A permission that the subject needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct PermissionRule {
     permission: String,
     message: String,

@@ -9,7 +9,7 @@ use super::Refusal;
 use crate::claims::AccessToken;
 
 /// Scopes that a token needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct ScopeRule {
     any_of: Vec<String>,
     all_of: Vec<String>,

@@ -10,7 +10,7 @@ use super::Refusal;
 use crate::claims::AccessToken;
 
 /// What a token must be bound to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum SenderConstraintRule {
     /// A DPoP key.
     Dpop,

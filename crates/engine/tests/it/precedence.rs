@@ -1,7 +1,8 @@
 //! Which operation wins where several cover a request.
 
-use portcullis_engine::Progress;
-use portcullis_model::Method;
+use portcullis_engine::{Progress, Question};
+use portcullis_jose::{AwsLc, JsonObject};
+use portcullis_model::{HeaderMap, Method, Source};
 use proptest::prelude::*;
 
 use crate::issuer::{Keys, NOW, decided, policy, request};
@@ -47,6 +48,42 @@ fn the_documented_order() {
             decision.trace.operation.as_deref(),
             Some(expected),
             "{method} {path}"
+        );
+    }
+}
+
+#[test]
+fn a_template_stands_for_the_operation_that_decides_on_its_paths() {
+    let policy = policy(OVERLAPS);
+    for (method, route, expected) in [
+        ("GET", "/items/{item}", "get item"),
+        ("POST", "/items/{item}", "any item"),
+        ("GET", "/items/*", "late twin"),
+        ("GET", "/items/special", "exact"),
+        ("PUT", "/items/special", "exact put"),
+        ("GET", "/items/{item}/parts", "parts"),
+        ("GET", "/{kind}/special/parts", "wild first"),
+        ("GET", "/items/**", "deep"),
+        ("GET", "/**", "everything"),
+        // No template of the policy, so a path, and one that a pattern covers.
+        ("GET", "/items/{number}", "get item"),
+        ("GET", "/items/{item", "get item"),
+        ("GET", "/items/7", "get item"),
+    ] {
+        let question = Question {
+            subject: "carl".to_owned(),
+            claims: JsonObject::new(),
+            method: Method::parse(method).unwrap(),
+            route: route.to_owned(),
+            service: None,
+            headers: HeaderMap::new(),
+            source: Source::default(),
+        };
+        let decision = policy.evaluate(&question, &AwsLc, NOW);
+        assert_eq!(
+            decision.trace.operation.as_deref(),
+            Some(expected),
+            "{method} {route}"
         );
     }
 }

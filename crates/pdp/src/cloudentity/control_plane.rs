@@ -7,8 +7,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use portcullis_cloudentity::{GatewayEvents, SystemError};
-use serde::Deserialize;
+use portcullis_cloudentity::{ApiGroups, GatewayEvents, SystemError};
+use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
 use super::issuer::SystemIssuer;
@@ -184,13 +184,26 @@ impl ControlPlane {
 
     /// Tells it what was decided. Returns once it has taken the events.
     pub async fn push(&self, events: &GatewayEvents) -> Result<(), ControlPlaneError> {
-        let call = "POST /gateways/requests";
-        let body = serde_json::to_vec(events).map_err(|_| ControlPlaneError::Malformed { call })?;
+        self.post("POST /gateways/requests", "gateways/requests", events)
+            .await
+    }
+
+    /// Tells it which APIs there are: all of them.
+    pub async fn tell_groups(&self, groups: &ApiGroups) -> Result<(), ControlPlaneError> {
+        let call = "POST /gateways/configuration";
+        self.post(call, "gateways/configuration", groups).await
+    }
+
+    async fn post(
+        &self,
+        call: &'static str,
+        resource: &str,
+        sent: &impl Serialize,
+    ) -> Result<(), ControlPlaneError> {
+        let body = serde_json::to_vec(sent).map_err(|_| ControlPlaneError::Malformed { call })?;
         let body = Bytes::from(body);
-        let url = self
-            .settings
-            .issuer
-            .system("gateways/requests?authorizer_version=latest");
+        let resource = format!("{resource}?authorizer_version=latest");
+        let url = self.settings.issuer.system(&resource);
         let request =
             || HttpRequest::post(&url, body.clone())?.header("content-type", "application/json");
         let response = self.authorized(request, MAX_ANSWER_BYTES).await?;

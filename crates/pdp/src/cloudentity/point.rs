@@ -144,10 +144,15 @@ impl CloudentityPoint {
     /// Asks for the configuration now. Whoever comes while somebody asks waits for that and asks no more. What was had
     /// before goes on where nothing better is had.
     pub async fn refresh(&self) {
-        let Ok(_asking) = self.asking.try_lock() else {
+        if let Ok(_asking) = self.asking.try_lock() {
+            self.ask().await;
+        } else {
             drop(self.asking.lock().await);
-            return;
-        };
+        }
+        self.point.hydrate().await;
+    }
+
+    async fn ask(&self) {
         let now = self.clock.unix_now();
         self.tried_at.store(now, Ordering::Relaxed);
         let etag = self
@@ -185,7 +190,6 @@ impl CloudentityPoint {
                 tracing::warn!(%error, "the configuration could not be asked for; the last one goes on");
             }
         }
-        self.point.hydrate().await;
     }
 
     /// Decides on a request. Waits for the control plane only while there is no configuration at all.

@@ -302,7 +302,7 @@ async fn what_cannot_be_is_refused_and_the_answer_says_what() {
     let mut extended = operation();
     extended["portcullis"] = json!({ "methods": ["GET"] });
     let mut unknown = operation();
-    unknown["accesControls"] = json!({});
+    unknown["accessControlX"] = json!({});
     let operations = format!("/apiServers/{id}/operations");
     for (path, sent, says) in [
         ("/apiServers", with("/name", json!(""), &good), "1 to 256"),
@@ -343,7 +343,7 @@ async fn what_cannot_be_is_refused_and_the_answer_says_what() {
             "letters",
         ),
         ("/policies", json!({ "name": "x.js", "text": "" }), ".rego"),
-        (operations.as_str(), unknown, "accesControls"),
+        (operations.as_str(), unknown, "accessControlX"),
         (&operations, extended, "another member"),
         (
             &operations,

@@ -1,0 +1,197 @@
+//! What was decided, told to the control plane after the answers.
+//!
+//! Decisions wait in a queue with a bound; where it is full, the oldest is dropped and counted. They are sent in
+//! batches of at most 100, at most 5 batches a second.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use portcullis_cloudentity::{
+    ApiRef, GatewayEvent, GatewayEvents, ValidationResult, ValidatorFailure,
+};
+use portcullis_jose::base64url_encode;
+use portcullis_model::{ApiRequest, Decision};
+use portcullis_pdp::clock::Clock;
+use portcullis_pdp::cloudentity::ControlPlane;
+
+/// Most decisions that wait.
+const MAX_WAITING: usize = 1000;
+/// Most decisions of a batch.
+const MAX_BATCH: usize = 100;
+/// How long decisions may wait for others to go with.
+const MAX_WAIT: Duration = Duration::from_secs(1);
+/// Most batches that are sent one after the other.
+const MAX_BATCHES: usize = 5;
+/// Longest header value that is told, in bytes.
+const MAX_HEADER_BYTES: usize = 256;
+
+/// How decisions are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AnalyticsSettings {
+    /// Whether the token itself is told, and not its digest.
+    pub raw_tokens: bool,
+}
+
+/// A decision that was made.
+pub(super) struct Observed<'a> {
+    pub(super) request: &'a ApiRequest,
+    pub(super) decision: &'a Decision,
+    pub(super) api: Option<&'a ApiRef>,
+    pub(super) duration: Duration,
+}
+
+/// The decisions that wait.
+pub(super) struct Analytics {
+    settings: AnalyticsSettings,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    events: VecDeque<GatewayEvent>,
+    /// Since the last time that something was sent.
+    dropped: u64,
+    /// When something was last sent, in milliseconds since 1970.
+    sent_at: i64,
+    /// How many were told in that second.
+    in_second: u64,
+}
+
+impl Analytics {
+    pub(super) fn new(settings: AnalyticsSettings) -> Self {
+        Self {
+            settings,
+            waiting: Mutex::default(),
+        }
+    }
+
+    /// Takes note of a decision.
+    pub(super) fn note(&self, observed: &Observed<'_>) {
+        let event = event(observed, self.settings);
+        if let Ok(mut waiting) = self.waiting.lock() {
+            if waiting.events.len() >= MAX_WAITING {
+                waiting.events.pop_front();
+                waiting.dropped += 1;
+            }
+            waiting.events.push_back(event);
+        }
+    }
+
+    /// Sends what waits, if it is enough or has waited long enough. `most` is how many events a second the control
+    /// plane wants; 0 for no bound.
+    pub(super) async fn send(&self, control_plane: &ControlPlane, most: u64, clock: &dyn Clock) {
+        for _ in 0..MAX_BATCHES {
+            let Some(batch) = self.batch(most, clock.unix_millis()) else {
+                return;
+            };
+            if let Err(error) = control_plane
+                .push(&GatewayEvents {
+                    events: batch.clone(),
+                })
+                .await
+            {
+                tracing::warn!(%error, events = batch.len(), "decisions could not be told; they wait");
+                self.put_back(batch);
+                return;
+            }
+        }
+    }
+
+    fn batch(&self, most: u64, now: i64) -> Option<Vec<GatewayEvent>> {
+        let mut waiting = self.waiting.lock().ok()?;
+        let since = now.saturating_sub(waiting.sent_at);
+        let is_due = waiting.events.len() >= MAX_BATCH
+            || u128::try_from(since).unwrap_or(u128::MAX) >= MAX_WAIT.as_millis();
+        if waiting.events.is_empty() || !is_due {
+            return None;
+        }
+        if since >= 1000 {
+            waiting.in_second = 0;
+        }
+        let mut room = MAX_BATCH;
+        if most > 0 {
+            let left = most.saturating_sub(waiting.in_second);
+            room = room.min(usize::try_from(left).unwrap_or(MAX_BATCH));
+        }
+        let count = waiting.events.len().min(room);
+        if count == 0 {
+            return None;
+        }
+        if waiting.dropped > 0 {
+            tracing::warn!(
+                dropped = waiting.dropped,
+                "decisions were not told: too many waited"
+            );
+            waiting.dropped = 0;
+        }
+        waiting.sent_at = now;
+        waiting.in_second += count as u64;
+        Some(waiting.events.drain(..count).collect())
+    }
+
+    /// Puts a batch back in front of those that came meanwhile.
+    fn put_back(&self, batch: Vec<GatewayEvent>) {
+        if let Ok(mut waiting) = self.waiting.lock() {
+            for event in batch.into_iter().rev() {
+                if waiting.events.len() >= MAX_WAITING {
+                    waiting.dropped += 1;
+                } else {
+                    waiting.events.push_front(event);
+                }
+            }
+        }
+    }
+}
+
+fn event(observed: &Observed<'_>, settings: AnalyticsSettings) -> GatewayEvent {
+    let Observed {
+        request,
+        decision,
+        api,
+        duration,
+    } = observed;
+    let header = |name: &str| {
+        let value = request.headers.first(name).unwrap_or_default();
+        value.chars().take(MAX_HEADER_BYTES).collect::<String>()
+    };
+    let token = request
+        .headers
+        .first("authorization")
+        .and_then(|value| value.split_once(' '));
+    let token = token.map_or_else(String::new, |(_, token)| {
+        let token = token.trim();
+        if settings.raw_tokens {
+            token.to_owned()
+        } else {
+            format!(
+                "sha256:{}",
+                base64url_encode(digest(&SHA256, token.as_bytes()).as_ref())
+            )
+        }
+    });
+    let failure = (!decision.is_permit()).then(|| ValidatorFailure {
+        validator: decision.reason.code.as_str().to_owned(),
+        message: decision.reason.message.to_string(),
+        details: decision.trace.nearest_miss.clone().unwrap_or_default(),
+    });
+    GatewayEvent {
+        api_id: api.map_or_else(String::new, |api| api.api_id.clone()),
+        duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+        token,
+        result: ValidationResult {
+            result: if decision.is_permit() {
+                "AUTHORIZED"
+            } else {
+                "UNAUTHORIZED"
+            }
+            .to_owned(),
+            failure: failure.into_iter().collect(),
+        },
+        user_agent: header("user-agent"),
+        x_forwarded_for: header("x-forwarded-for"),
+        x_real_ip: header("x-real-ip"),
+        ..GatewayEvent::default()
+    }
+}

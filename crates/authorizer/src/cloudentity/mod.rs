@@ -1,0 +1,182 @@
+//! Cloudentity mode: the configuration of a gateway, polled from its control plane, decides in this function.
+
+mod analytics;
+mod discovery;
+mod extension;
+mod settings;
+mod sigv4;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis_model::{ApiRequest, Decision};
+use portcullis_pdp::Unavailable;
+use portcullis_pdp::clock::Clock;
+use portcullis_pdp::cloudentity::{CloudentityOptions, CloudentityPoint, ControlPlane};
+use portcullis_pdp::http::HttpClient;
+use tokio::sync::{Notify, OnceCell};
+
+use crate::environment::Environment;
+
+pub use analytics::AnalyticsSettings;
+use analytics::{Analytics, Observed};
+use discovery::Discovery;
+pub use discovery::DiscoverySettings;
+use extension::Extension;
+pub use settings::CloudentitySource;
+pub(crate) use settings::source;
+
+/// Longest time that the work after an answer may take. Lambda charges for it.
+const AFTER_ANSWER: Duration = Duration::from_secs(3);
+
+/// The decision point and what is done beside the way of requests.
+pub(crate) struct Cloudentity {
+    point: Arc<CloudentityPoint>,
+    analytics: Option<Analytics>,
+    discovery: Option<Discovery>,
+    control_plane: Arc<ControlPlane>,
+    clock: Arc<dyn Clock>,
+    /// Told when an event was answered.
+    answered: Notify,
+    /// What keeps the function from being frozen while there is work.
+    extension: OnceCell<Extension>,
+}
+
+impl Cloudentity {
+    /// A decision point that has asked for nothing yet.
+    pub(crate) fn new(
+        source: CloudentitySource,
+        http: Arc<HttpClient>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let CloudentitySource {
+            control_plane,
+            reload_interval,
+            max_age,
+            allow_unknown,
+            inject_context,
+            analytics,
+            discovery,
+            copy,
+        } = source;
+        let gateway = format!("{:?} {}", control_plane.issuer, control_plane.client_id);
+        let control_plane = Arc::new(ControlPlane::new(
+            control_plane,
+            Arc::clone(&http),
+            Arc::clone(&clock),
+        ));
+        let options = CloudentityOptions {
+            reload_interval,
+            max_age,
+            allow_unknown,
+            inject_context,
+            copy,
+            languages: Vec::new(),
+        };
+        let discovery = discovery
+            .map(|settings| Discovery::new(settings, Arc::clone(&http), Arc::clone(&clock)));
+        let point = CloudentityPoint::new(
+            Arc::clone(&control_plane),
+            http,
+            Arc::clone(&clock),
+            gateway,
+            options,
+        );
+        Self {
+            point: Arc::new(point),
+            analytics: analytics.map(Analytics::new),
+            discovery,
+            control_plane,
+            clock,
+            answered: Notify::new(),
+            extension: OnceCell::new(),
+        }
+    }
+
+    /// Becomes an internal extension of Lambda, which freezes the function only when the extension is ready, too. That
+    /// has to be done before the first event is asked for.
+    pub(crate) async fn register(&self, environment: &Environment, http: &HttpClient) {
+        if let Some(host) = environment.value("AWS_LAMBDA_RUNTIME_API")
+            && let Some(extension) = Extension::register(host, http).await
+        {
+            // Nobody registers twice.
+            let _ = self.extension.set(extension);
+        }
+    }
+
+    /// Fetches the configuration for the first time.
+    pub(crate) async fn hydrate(&self) {
+        self.point.refresh().await;
+    }
+
+    /// Decides on a request.
+    pub(crate) async fn ask(&self, request: &ApiRequest) -> Result<Decision, Unavailable> {
+        let started = self.clock.monotonic();
+        let made = self.point.decide(request).await?;
+        if let Some(analytics) = &self.analytics {
+            let duration = self.clock.monotonic().saturating_duration_since(started);
+            analytics.note(&Observed {
+                request,
+                decision: &made.decision,
+                api: made.api.as_ref(),
+                duration,
+            });
+        }
+        Ok(made.decision)
+    }
+
+    /// Says that an event was answered.
+    pub(crate) fn answered(&self) {
+        self.answered.notify_one();
+    }
+
+    /// What is done when a schedule says so: APIs are looked for, the configuration is asked for, and what waits is
+    /// sent.
+    pub(crate) async fn scheduled(&self) {
+        if let Some(discovery) = &self.discovery {
+            discovery.run(&self.control_plane).await;
+        }
+        self.point.refresh().await;
+        self.send().await;
+    }
+
+    /// What is done after each answer, before Lambda freezes the function.
+    async fn after_answer(&self) {
+        let work = async {
+            let refresh = async {
+                if self.point.wants_refresh() {
+                    self.point.refresh().await;
+                }
+            };
+            tokio::join!(refresh, self.send());
+        };
+        if tokio::time::timeout(AFTER_ANSWER, work).await.is_err() {
+            tracing::warn!("the work after an answer took too long; it goes on after the next one");
+        }
+    }
+
+    async fn send(&self) {
+        if let Some(analytics) = &self.analytics {
+            let most = self.point.events_per_second();
+            analytics
+                .send(&self.control_plane, most, &*self.clock)
+                .await;
+        }
+    }
+
+    /// Works after each answer, for as long as it is polled. Without an extension the work may be cut short by the
+    /// freeze, and goes on after the next event.
+    pub(crate) async fn run(&self, http: &HttpClient) {
+        let mut extension = self.extension.get();
+        loop {
+            if let Some(registered) = extension
+                && !registered.next(http).await
+            {
+                tracing::warn!("the extensions API failed; work after answers may be cut short");
+                extension = None;
+            }
+            self.answered.notified().await;
+            self.after_answer().await;
+        }
+    }
+}

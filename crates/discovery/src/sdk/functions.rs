@@ -1,0 +1,103 @@
+//! Calls about Lambda functions.
+
+use aws_sdk_lambda::types::EnvironmentResponse;
+
+use super::{SdkApis, turn};
+use crate::apis::{Answer, AwsError};
+use crate::arn::FunctionArn;
+use crate::permission::{FunctionView, InvokePermission};
+
+pub(super) async fn view(apis: &SdkApis, function: &FunctionArn) -> Answer<Option<FunctionView>> {
+    let pace = &apis.paces.lambda;
+    let request = apis
+        .lambda
+        .get_function_configuration()
+        .function_name(function.unqualified())
+        .set_qualifier(function.qualifier().map(str::to_owned));
+    let settings = match turn(pace, "GetFunctionConfiguration", request.send()).await {
+        Err(AwsError::NotFound { .. }) => return Ok(None),
+        answer => answer?.environment,
+    };
+    let request = apis
+        .lambda
+        .get_policy()
+        .function_name(function.unqualified())
+        .set_qualifier(function.qualifier().map(str::to_owned));
+    let policy = match turn(pace, "GetPolicy", request.send()).await {
+        // A function without any permission has no policy.
+        Err(AwsError::NotFound { .. }) => None,
+        answer => answer?.policy,
+    };
+    let mut view = of_settings(settings.as_ref());
+    view.permissions = InvokePermission::read(policy.as_deref().unwrap_or_default());
+    Ok(Some(view))
+}
+
+/// What has to agree with an authorizer. The environment also holds secrets: nothing else of it is looked at.
+fn of_settings(environment: Option<&EnvironmentResponse>) -> FunctionView {
+    let Some(variables) = environment.and_then(EnvironmentResponse::variables) else {
+        return FunctionView::default();
+    };
+    let get = |name: &str| variables.get(name).filter(|value| !value.is_empty());
+    let inferred = || {
+        let stands_for = [
+            ("AUTHZEN_PDP_URL", "authzen"),
+            ("PORTCULLIS_ISSUER", "oauth"),
+            ("PORTCULLIS_BUNDLE", "bundle"),
+            ("SERVICE_URL", "sideband"),
+            ("SECRET_HEADER_VALUE", "sideband"),
+        ];
+        let found = stands_for.iter().find(|(name, _)| get(name).is_some());
+        found.map(|(_, decides)| (*decides).to_owned())
+    };
+    let decision_point = get("PORTCULLIS_DECISION_POINT").cloned().or_else(inferred);
+    let ttl = get("PORTCULLIS_CACHE_TTL").and_then(|text| seconds(text));
+    FunctionView {
+        permissions: Vec::new(),
+        cache_ttl: ttl,
+        http_response: get("PORTCULLIS_HTTP_RESPONSE").cloned(),
+        is_portcullis: decision_point.is_some(),
+        decision_point,
+    }
+}
+
+/// A time as the authorizer reads it, such as `300s`; anything else is the function's to complain about.
+fn seconds(text: &str) -> Option<u32> {
+    text.strip_suffix('s')?.parse().ok()
+}
+
+pub(super) async fn add_permission(
+    apis: &SdkApis,
+    function: &FunctionArn,
+    statement: &str,
+    source_arn: &str,
+) -> Answer<()> {
+    let request = apis
+        .lambda
+        .add_permission()
+        .function_name(function.unqualified())
+        .set_qualifier(function.qualifier().map(str::to_owned))
+        .statement_id(statement)
+        .action("lambda:InvokeFunction")
+        .principal("apigateway.amazonaws.com")
+        .source_arn(source_arn);
+    turn(&apis.paces.lambda, "AddPermission", request.send())
+        .await
+        .map(drop)
+}
+
+pub(super) async fn remove_permission(
+    apis: &SdkApis,
+    function: &FunctionArn,
+    statement: &str,
+) -> Answer<()> {
+    let request = apis
+        .lambda
+        .remove_permission()
+        .function_name(function.unqualified())
+        .set_qualifier(function.qualifier().map(str::to_owned))
+        .statement_id(statement);
+    turn(&apis.paces.lambda, "RemovePermission", request.send())
+        .await
+        .map(drop)
+}
