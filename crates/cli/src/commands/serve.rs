@@ -22,8 +22,8 @@ use portcullis_server::{
     AppState, CountedDecisions, CountedFetch, DEFAULT_DRAIN_DELAY, DEFAULT_MAX_REQUESTS,
     DRAIN_TIME, DecisionWriter, Deployments, GatewayCredentials, LARGEST_MAX_REQUESTS, Limits,
     Loaded, MIN_STATE_KEY_BYTES, Metrics, Operations, Readiness, Serving, StateKey, StopSignal,
-    Stopper, Stopping, SystemIssuer, TLS_RELOAD_INTERVAL, TlsIdentity, TraceSettings, Traces, metrics_router,
-    router, serve, watch,
+    Stopper, Stopping, SystemIssuer, TLS_RELOAD_INTERVAL, TlsIdentity, TraceSettings, Traces,
+    metrics_router, router, serve, watch,
 };
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;

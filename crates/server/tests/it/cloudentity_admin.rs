@@ -1,4 +1,5 @@
 //! The endpoints that administer the Cloudentity protocol: gateways, bindings, APIs, policies and their tests.
+#![expect(clippy::too_many_lines, reason = "one story, told in its order")]
 
 use axum::http::{Method, Request};
 use serde_json::{Value, json};

@@ -1,4 +1,5 @@
 //! The token endpoint of the system issuer, and what its tokens open.
+#![expect(clippy::too_many_lines, reason = "one story, told in its order")]
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
