@@ -33,7 +33,8 @@ impl Key {
     }
 
     fn public(&self) -> Value {
-        let (x, y) = self.0.public_key().as_ref()[1..].split_at(32);
+        let (_, point) = self.0.public_key().as_ref().split_at(1);
+        let (x, y) = point.split_at(32);
         json!({ "kty": "EC", "crv": "P-256", "kid": "k1", "x": base64url_encode(x), "y": base64url_encode(y) })
     }
 
