@@ -16,9 +16,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".tools" / "venv" / "bin"
+TEMPLATES = [
+    "deploy/cloudformation/authorizer.yaml",
+    "deploy/cloudformation/cloudentity.yaml",
+    "examples/solar-system/apis.yaml",
+    "tests/e2e/websocket.yaml",
+]
 # Floors 1 and 2 also run in WebAssembly, which has no clock, files or sockets to reach for.
-TEMPLATES = ["deploy/cloudformation/authorizer.yaml", "examples/solar-system/apis.yaml", "tests/e2e/websocket.yaml"]
-WASM_CRATES = ["model", "jose", "engine", "sideband", "aws"]
+WASM_CRATES = ["model", "jose", "engine", "sideband", "aws", "cloudentity"]
 
 
 @dataclass

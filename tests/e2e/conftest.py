@@ -1,8 +1,10 @@
 """What every end-to-end test shares: one running solar system, and the APIs in front of it."""
 
+import io
 import json
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -43,6 +45,18 @@ def dialects(system, apis):
 @pytest.fixture(scope="session")
 def callers(system):
     return {caller.name: caller for caller in system.callers()}
+
+
+@pytest.fixture
+def layer(system):
+    """Stands in for the AWS Parameters and Secrets extension."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as zipped:
+        zipped.writestr("extension.txt", "not the real one")
+    layer = system.aws.client("lambda").publish_layer_version(
+        LayerName="secrets-extension", Content={"ZipFile": archive.getvalue()}
+    )
+    return layer["LayerVersionArn"]
 
 
 @pytest.fixture

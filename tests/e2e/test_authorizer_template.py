@@ -1,8 +1,6 @@
 """What deploy/cloudformation/authorizer.yaml makes, by its parameters."""
 
-import io
 import json
-import zipfile
 
 import pytest
 from botocore.exceptions import ClientError
@@ -31,18 +29,6 @@ def deploy(system):
         )
 
     return call
-
-
-@pytest.fixture
-def layer(system):
-    """Stands in for the AWS Parameters and Secrets extension."""
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as zipped:
-        zipped.writestr("extension.txt", "not the real one")
-    layer = system.aws.client("lambda").publish_layer_version(
-        LayerName="secrets-extension", Content={"ZipFile": archive.getvalue()}
-    )
-    return layer["LayerVersionArn"]
 
 
 def test_with_the_credential_itself_the_role_only_writes_its_log(system, deploy):

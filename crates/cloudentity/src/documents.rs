@@ -56,8 +56,14 @@ pub struct PolicyProblem {
     pub reason: String,
 }
 
-/// Policies that turned out not to compile, by their id, each with the reason.
-pub type Unusable = HashMap<String, String>;
+/// What turned out not to compile, each with the reason.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unusable {
+    /// Policies by their id: the APIs that have them are denied.
+    pub policies: HashMap<String, String>,
+    /// Services by their id: every request to them is denied.
+    pub services: HashMap<String, String>,
+}
 
 /// What a configuration became.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -68,6 +74,8 @@ pub struct Converted {
     pub apis: HashMap<(String, String), ApiRef>,
     /// The id of the policy that each document below `policies/` stands for.
     pub policies: HashMap<String, String>,
+    /// The id of the service that each document below `services/` stands for.
+    pub services: HashMap<String, String>,
     /// What could not be taken over as it is.
     pub warnings: Vec<String>,
 }
@@ -87,22 +95,50 @@ impl GatewayConfiguration {
                 .map(|one| (one.id.as_str(), one))
                 .collect(),
             files: HashMap::new(),
+            file_count: 0,
             names: HashSet::new(),
-            bound: HashSet::new(),
+            twice: bound_twice(&self.services),
+            denied: HashSet::new(),
+            has_orphans: false,
             converted: Converted::default(),
         };
         let mut apis: HashMap<&str, Vec<&Api>> = HashMap::new();
         for api in &self.apis {
             apis.entry(&api.service_id).or_default().push(api);
         }
+        let known: HashSet<&str> = self.services.iter().map(|one| one.id.as_str()).collect();
+        let orphans = self
+            .apis
+            .iter()
+            .filter(|api| !known.contains(api.service_id.as_str()));
+        converter.note_orphans(orphans.count());
         for service in &self.services {
-            let mut own = apis.remove(service.id.as_str()).unwrap_or_default();
+            let mut own = apis.get(service.id.as_str()).cloned().unwrap_or_default();
             own.sort_by_key(|api| api.position);
             converter.service(service, &own);
         }
         converter.converted
     }
 }
+
+/// The APIs and stages that more than one service is bound to: nobody can tell which of them counts.
+fn bound_twice(services: &[Service]) -> HashSet<(&str, &str)> {
+    let mut seen = HashSet::new();
+    let mut twice = HashSet::new();
+    for aws in services
+        .iter()
+        .filter_map(|one| one.api_group_metadata.aws.as_ref())
+    {
+        let key = (aws.api_id.as_str(), aws.stage.as_str());
+        if !seen.insert(key) {
+            twice.insert(key);
+        }
+    }
+    twice
+}
+
+/// The paths that an API which cannot be read may cover, and why it cannot.
+type Unreadable = (Vec<String>, String);
 
 /// Every method.
 const ANY: &str = "ANY";
@@ -121,8 +157,13 @@ struct Converter<'a> {
     policies: HashMap<&'a str, &'a Policy>,
     /// The file of each policy that is named.
     files: HashMap<&'a str, String>,
+    file_count: usize,
     names: HashSet<String>,
-    bound: HashSet<(&'a str, &'a str)>,
+    /// The APIs and stages that are bound to more than one service, and those that are denied already.
+    twice: HashSet<(&'a str, &'a str)>,
+    denied: HashSet<(&'a str, &'a str)>,
+    /// Whether there are APIs of no service.
+    has_orphans: bool,
     converted: Converted,
 }
 
@@ -135,52 +176,25 @@ impl<'a> Converter<'a> {
         if aws.api_id.is_empty() || aws.stage.is_empty() {
             return;
         }
-        if !self.bound.insert((&aws.api_id, &aws.stage)) {
-            self.warn(format!(
-                "service {:?}: API {}, stage {}, is bound to another service already; this one is left out",
-                service.name, aws.api_id, aws.stage
-            ));
+        let key = (aws.api_id.as_str(), aws.stage.as_str());
+        let denied = match self.unusable.services.get(&service.id) {
+            Some(reason) => Some(reason.clone()),
+            None if self.twice.contains(&key) => {
+                Some("more than one service is bound to its API and stage".to_owned())
+            }
+            None => None,
+        };
+        if denied.is_some() && !self.denied.insert(key) {
             return;
         }
         let name = self.name(service);
-        let mut complete = true;
-        let mut operations = Vec::new();
-        let mut names = HashSet::new();
-        for api in apis {
-            let label: String = format!("{} {}", method_of(api), api.path)
-                .chars()
-                .take(250)
-                .collect();
-            match Self::operation(api) {
-                Ok(mut operation) => {
-                    if !names.insert(label.clone()) {
-                        self.warn(format!(
-                            "service {:?}: there is another {label} before API {}; the first counts",
-                            service.name, api.id
-                        ));
-                        continue;
-                    }
-                    operation.insert("name".to_owned(), json!(label));
-                    self.guard(api, &mut operation);
-                    operations.push(Value::Object(operation));
-                    let api = ApiRef {
-                        api_id: api.id.clone(),
-                        policy_id: api.policy_id.clone(),
-                    };
-                    self.converted.apis.insert((name.clone(), label), api);
-                }
-                Err(problem) => {
-                    complete = false;
-                    self.warn(format!(
-                        "service {:?}: API {}: {problem}",
-                        service.name, api.id
-                    ));
-                }
-            }
-        }
+        let (operations, complete) = match &denied {
+            Some(reason) => (self.denied_service(service, reason), false),
+            None => self.operations(service, &name, apis),
+        };
         // Where an API could not be read, what it guards must not be open for being unknown.
-        let open = self.options.allow_unknown && complete;
-        if self.options.allow_unknown && !complete {
+        let open = self.options.allow_unknown && complete && !self.has_orphans;
+        if self.options.allow_unknown && !open {
             self.warn(format!(
                 "service {:?}: unknown requests are denied, because not every API could be read",
                 service.name
@@ -201,11 +215,92 @@ impl<'a> Converter<'a> {
         if !operations.is_empty() {
             document.insert("operations".to_owned(), Value::Array(operations));
         }
-        let number = self.converted.documents.len();
-        self.converted.documents.push(Document {
-            path: format!("services/{number}.yaml"),
-            document: Value::Object(document),
-        });
+        let path = format!("services/{}.yaml", self.converted.documents.len());
+        self.converted
+            .services
+            .insert(path.clone(), service.id.clone());
+        let document = Value::Object(document);
+        self.converted.documents.push(Document { path, document });
+    }
+
+    /// The one operation of a service that cannot be used: it covers everything and denies it.
+    fn denied_service(&mut self, service: &Service, reason: &str) -> Vec<Value> {
+        let text = format!("service {:?} cannot be used: {reason}", service.name);
+        self.warn(format!("{text}; every request to it is denied"));
+        let policy = self.denial(&text);
+        vec![
+            json!({ "name": "everything", "paths": ["/**"], "policy": policy, "token": "optional" }),
+        ]
+    }
+
+    /// The operations of a service, and whether every API of it could be read.
+    fn operations(
+        &mut self,
+        service: &Service,
+        name: &str,
+        apis: &[&'a Api],
+    ) -> (Vec<Value>, bool) {
+        let mut complete = true;
+        let mut operations = Vec::new();
+        let mut seen = HashSet::new();
+        for (number, api) in apis.iter().enumerate() {
+            if !seen.insert((method_of(api), api.path.as_str())) {
+                self.warn(format!(
+                    "service {:?}: API {} has the method and the path of another before it; that one counts",
+                    service.name, api.id
+                ));
+                continue;
+            }
+            let plain = format!("{} {}", method_of(api), api.path);
+            let label = if plain.len() <= 200 && !plain.contains(char::is_control) {
+                plain
+            } else {
+                format!(
+                    "{}... ({number})",
+                    plain.escape_debug().take(200).collect::<String>()
+                )
+            };
+            let mut operation = Map::new();
+            operation.insert("name".to_owned(), json!(label));
+            match Self::route(api) {
+                Ok((method, paths)) => {
+                    if let Some(method) = method {
+                        operation.insert("methods".to_owned(), json!([method.as_str()]));
+                    }
+                    operation.insert("paths".to_owned(), json!(paths));
+                    self.guard(api, &mut operation);
+                }
+                Err((paths, problem)) => {
+                    // It stands where it stood, and covers at least what it covered.
+                    complete = false;
+                    let text = format!("API {} cannot be read: {problem}", api.id);
+                    self.warn(format!(
+                        "service {:?}: {text}; {} is denied",
+                        service.name,
+                        paths.join(", ")
+                    ));
+                    operation.insert("paths".to_owned(), json!(paths));
+                    operation.insert("policy".to_owned(), json!(self.denial(&text)));
+                    operation.insert("token".to_owned(), json!("optional"));
+                }
+            }
+            operations.push(Value::Object(operation));
+            let api = ApiRef {
+                api_id: api.id.clone(),
+                policy_id: api.policy_id.clone(),
+            };
+            self.converted.apis.insert((name.to_owned(), label), api);
+        }
+        (operations, complete)
+    }
+
+    fn note_orphans(&mut self, count: usize) {
+        self.has_orphans = count > 0;
+        if self.has_orphans {
+            self.warn(format!(
+                "{count} APIs belong to no service that is in the configuration"
+            ));
+        }
     }
 
     /// A name that no other service has.
@@ -217,7 +312,13 @@ impl<'a> Converter<'a> {
             .take(150)
             .collect();
         let name = if plain.trim().is_empty() || self.names.contains(&plain) {
-            format!("{plain} ({})", service.id)
+            let id: String = service
+                .id
+                .chars()
+                .filter(|one| !one.is_control())
+                .take(64)
+                .collect();
+            format!("{plain} ({id}, {})", self.names.len())
         } else {
             plain
         };
@@ -238,33 +339,34 @@ impl<'a> Converter<'a> {
         }
         if let Some(endpoint) = &self.options.introspection_endpoint {
             // The control plane answers for its own tokens, to whoever has a token of the system issuer.
+            let any = service.custom_audience.is_empty();
+            let audience = if any { "optional" } else { "required" };
             let introspection = json!({
-                "endpoint": endpoint, "client_id": "gateway", "secret": "ACP_CLIENT_SECRET", "audience": "optional",
+                "endpoint": endpoint, "client_id": "gateway", "secret": "ACP_CLIENT_SECRET", "audience": audience,
             });
             token.insert("introspection".to_owned(), introspection);
         }
         Value::Object(token)
     }
 
-    /// The methods and paths of an operation.
-    fn operation(api: &Api) -> Result<Map<String, Value>, String> {
+    /// The method and the paths of an API; where it cannot be read, the paths to deny and why.
+    fn route(api: &Api) -> Result<(Option<Method>, Vec<String>), Unreadable> {
+        let paths = patterns(&api.path)
+            .map_err(|paths| (paths, format!("the path {:?} is not a template", api.path)))?;
         if !matches!(api.api_type.as_str(), "" | "rest") {
-            return Err(format!("type {:?} is not supported", api.api_type));
+            return Err((
+                paths,
+                format!("the type {:?} is not supported", api.api_type),
+            ));
         }
-        let paths = patterns(&api.path).ok_or_else(|| {
-            format!(
-                "path {:?} is not a template",
-                api.path.escape_debug().to_string()
-            )
-        })?;
-        let mut operation = Map::new();
         let method = method_of(api);
-        if method != ANY {
-            let method = Method::parse(&method).map_err(|error| error.to_string())?;
-            operation.insert("methods".to_owned(), json!([method.as_str()]));
+        if method == ANY {
+            return Ok((None, paths));
         }
-        operation.insert("paths".to_owned(), json!(paths));
-        Ok(operation)
+        match Method::parse(&method) {
+            Ok(method) => Ok((Some(method), paths)),
+            Err(error) => Err((paths, error.to_string())),
+        }
     }
 
     /// What guards it.
@@ -282,16 +384,28 @@ impl<'a> Converter<'a> {
         if let Some(file) = self.files.get(id) {
             return file.clone();
         }
-        let number = self.files.len();
         let (extension, document, problem) = self.policy_document(id);
-        let file = format!("{number}.{extension}");
+        let file = self.file(extension, document);
         let path = format!("policies/{file}");
-        self.converted.policies.insert(path.clone(), id.to_owned());
-        self.converted.documents.push(Document { path, document });
+        self.converted.policies.insert(path, id.to_owned());
         if let Some(problem) = problem {
             self.warn(problem.to_string());
         }
         self.files.insert(id, file.clone());
+        file
+    }
+
+    /// A policy that denies and says why.
+    fn denial(&mut self, why: &str) -> String {
+        self.file(DOCUMENT_EXTENSION, json!(why))
+    }
+
+    /// A file of a policy.
+    fn file(&mut self, extension: &str, document: Value) -> String {
+        let file = format!("{}.{extension}", self.file_count);
+        self.file_count += 1;
+        let path = format!("policies/{file}");
+        self.converted.documents.push(Document { path, document });
         file
     }
 
@@ -312,7 +426,7 @@ impl<'a> Converter<'a> {
             return unusable("", "the configuration does not have it".to_owned());
         };
         let name = &policy.policy_name;
-        if let Some(reason) = self.unusable.get(id) {
+        if let Some(reason) = self.unusable.policies.get(id) {
             return unusable(name, reason.clone());
         }
         match &policy.language {
@@ -339,129 +453,4 @@ impl<'a> Converter<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn configuration() -> GatewayConfiguration {
-        let aws = |id: &str| json!({ "type": "aws", "aws": { "api_id": id, "api_name": "x", "stage": "dev" } });
-        let sent = json!({
-            "tenant_id": "t", "issuer_url": "https://acp.example.com/t/default", "jwks_url": null, "new_member": 1,
-            "services": [
-                { "id": "s1", "name": "PetStore", "api_group_metadata": aws("a1") },
-                { "id": "s2", "name": "PetStore", "api_group_metadata": aws("a2"), "custom_audience": "pets" },
-                { "id": "s3", "name": "Twin", "api_group_metadata": aws("a1") },
-                { "id": "s4", "name": "Azure", "api_group_metadata": { "type": "azure", "azure": {} } },
-            ],
-            "apis": [
-                { "id": "2", "service_id": "s1", "api_type": "rest", "method": "GET", "path": "/pets/{id}", "position": 2, "policy_id": "p1" },
-                { "id": "1", "service_id": "s1", "api_type": "rest", "method": "any", "path": "/pets.*", "position": 1 },
-                { "id": "3", "service_id": "s1", "api_type": "rest", "method": "GET", "path": "/pets/{id}", "position": 3, "policy_id": "p2" },
-                { "id": "4", "service_id": "s1", "api_type": "rest", "method": "PUT", "path": "/a", "position": 4, "policy_id": "p3" },
-                { "id": "5", "service_id": "s1", "api_type": "rest", "method": "PUT", "path": "/b", "position": 5, "policy_id": "none" },
-                { "id": "6", "service_id": "s2", "api_type": "graphql", "method": "POST", "path": "/graphql" },
-            ],
-            "policies": [
-                { "id": "p1", "policy_name": "MFA", "language": "cloudentity", "type": "api", "validators": [
-                    { "name": "identity-context", "conf": { "fields": [{ "field": "amr", "comparator": "contains_all", "value": ["pwd"] }] }, "recovery": null } ] },
-                { "id": "p2", "language": "rego", "definition": "package acp.authz" },
-                { "id": "p3", "language": "wasm" },
-            ],
-        });
-        serde_json::from_value(sent).unwrap()
-    }
-
-    #[test]
-    fn a_configuration_becomes_documents() {
-        let options = ConvertOptions {
-            allow_unknown: true,
-            rego: false,
-            introspection_endpoint: None,
-        };
-        let converted = configuration().convert(&options, &Unusable::new());
-        let document = |path: &str| {
-            let found = converted.documents.iter().find(|one| one.path == path);
-            found.map(|one| one.document.clone()).unwrap_or_default()
-        };
-        let paths: Vec<_> = converted
-            .documents
-            .iter()
-            .map(|one| one.path.as_str())
-            .collect();
-        assert_eq!(
-            paths,
-            [
-                "policies/0.yaml",
-                "policies/1.unusable",
-                "policies/2.unusable",
-                "services/3.yaml",
-                "services/4.yaml"
-            ]
-        );
-        assert_eq!(
-            document("services/3.yaml"),
-            json!({
-                "name": "PetStore", "aws": [{ "api_id": "a1", "stage": "dev" }], "order": "file", "unmatched": "open",
-                "tokens": [{ "issuer": "https://acp.example.com/t/default", "profile": "generic", "any_audience": true }],
-                "operations": [
-                    { "paths": ["/pets*", "/pets*/**"], "public": true, "name": "ANY /pets.*" },
-                    { "methods": ["GET"], "paths": ["/pets/{id}"], "policy": "0.yaml", "token": "optional", "name": "GET /pets/{id}" },
-                    { "methods": ["PUT"], "paths": ["/a"], "policy": "1.unusable", "token": "optional", "name": "PUT /a" },
-                    { "methods": ["PUT"], "paths": ["/b"], "policy": "2.unusable", "token": "optional", "name": "PUT /b" },
-                ],
-            })
-        );
-        // One of its APIs could not be read, so nothing of it is open for being unknown.
-        assert_eq!(document("services/4.yaml")["unmatched"], "deny");
-        assert_eq!(
-            document("services/4.yaml")["tokens"][0]["audiences"],
-            json!(["pets"])
-        );
-        assert_eq!(document("services/4.yaml")["name"], "PetStore (s2)");
-        assert!(
-            document("policies/1.unusable")
-                .as_str()
-                .unwrap()
-                .contains("wasm")
-        );
-        let warnings = converted.warnings.join("\n");
-        for says in [
-            "another GET /pets/{id}",
-            "\"wasm\"",
-            "(none)",
-            "graphql",
-            "bound to another service",
-            "unknown requests are denied",
-        ] {
-            assert!(warnings.contains(says), "{says}: {warnings}");
-        }
-        let key = ("PetStore".to_owned(), "GET /pets/{id}".to_owned());
-        assert_eq!(
-            converted.apis[&key],
-            ApiRef {
-                api_id: "2".into(),
-                policy_id: "p1".into()
-            }
-        );
-    }
-
-    #[test]
-    fn a_policy_that_turned_out_not_to_compile_denies() {
-        let unusable =
-            Unusable::from([("p1".to_owned(), "comparator \"x\" is not known".to_owned())]);
-        let converted = configuration().convert(&ConvertOptions::default(), &unusable);
-        let text = converted.documents[0].document.as_str().unwrap();
-        assert!(text.contains("comparator") && converted.documents[0].path.ends_with(".unusable"));
-        assert_eq!(converted.policies["policies/0.unusable"], "p1");
-    }
-
-    #[test]
-    fn null_and_absent_are_empty() {
-        for text in [
-            "{}",
-            r#"{"apis":null,"policies":null,"services":null,"issuer_url":null}"#,
-        ] {
-            let read: GatewayConfiguration = serde_json::from_str(text).unwrap();
-            assert_eq!(read, GatewayConfiguration::default());
-        }
-    }
-}
+mod tests;

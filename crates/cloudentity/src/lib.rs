@@ -20,4 +20,4 @@ pub use events::{
     ApiGroup, ApiGroups, GatewayEvent, GatewayEvents, GroupApi, SystemError, ValidationResult,
     ValidatorFailure,
 };
-pub use paths::patterns as path_patterns;
+pub use paths::path_patterns;

@@ -2,12 +2,38 @@
 
 use portcullis_model::PathPattern;
 
-/// The patterns that cover what a path of a configuration covers; `None` for one that cannot be said in patterns.
+/// The patterns that cover what a path of a configuration covers.
 ///
 /// A path is a template with `{parameters}`, of which `{name+}` takes the rest, as API Gateway writes it; or it ends
-/// in `.*`, which takes whatever follows, as the regular expression that it is.
+/// in `.*`, which takes whatever follows, as the regular expression that it is. API Gateway routes a path with `/` at
+/// its end as it routes the one without, so both are covered.
+///
+/// The error has patterns that cover everything that such a path could cover, and more: it is for denying.
+pub(crate) fn patterns(path: &str) -> Result<Vec<String>, Vec<String>> {
+    readable(path).ok_or_else(|| {
+        // The directories before the first character that is none of a template.
+        let plain = path.find(|one| !is_plain(one) && !matches!(one, '/' | '{' | '}'));
+        let before = path.get(..plain.unwrap_or(path.len())).unwrap_or_default();
+        let directory = before
+            .rfind('/')
+            .and_then(|at| before.get(..=at))
+            .unwrap_or("/");
+        let patterns = vec![format!("{directory}**")];
+        if are_patterns(&patterns) {
+            patterns
+        } else {
+            vec!["/**".to_owned()]
+        }
+    })
+}
+
+/// The patterns that cover what a path of a configuration covers; `None` for one that cannot be said in patterns.
 #[must_use]
-pub fn patterns(path: &str) -> Option<Vec<String>> {
+pub fn path_patterns(path: &str) -> Option<Vec<String>> {
+    readable(path)
+}
+
+fn readable(path: &str) -> Option<Vec<String>> {
     let (text, takes_rest) = match path.strip_suffix(".*") {
         Some(before) => (before, true),
         None => (path, false),
@@ -19,53 +45,100 @@ pub fn patterns(path: &str) -> Option<Vec<String>> {
         if number > 0 {
             pattern.push('/');
         }
-        match segment
+        let braced = segment
             .strip_prefix('{')
-            .and_then(|rest| rest.strip_suffix("+}"))
-        {
-            // Nothing can follow what takes the rest.
-            Some(_) if number == last && !takes_rest => pattern.push_str("**"),
-            Some(_) => return None,
-            // What else a regular expression could hold is no path.
-            None if segment.contains(['*', '^', '$', '[', ']', '(', ')', '|', '?', '\\']) => {
-                return None;
-            }
-            None => pattern.push_str(segment),
+            .and_then(|rest| rest.strip_suffix('}'));
+        match braced {
+            Some(name) => match name.strip_suffix('+') {
+                // Nothing can follow what takes the rest.
+                Some(name) if is_name(name) && number == last && !takes_rest => {
+                    pattern.push_str("**");
+                }
+                None if is_name(name) => pattern.push_str(segment),
+                _ => return None,
+            },
+            None if segment.chars().all(is_plain) => pattern.push_str(segment),
+            None => return None,
         }
     }
-    let patterns = match (takes_rest, pattern.ends_with('/')) {
-        (false, _) => vec![pattern],
-        (true, true) => vec![format!("{pattern}**")],
-        (true, false) => vec![format!("{pattern}*"), format!("{pattern}*/**")],
+    let patterns = if takes_rest && pattern.ends_with('/') {
+        vec![format!("{pattern}**")]
+    } else if takes_rest {
+        vec![format!("{pattern}*"), format!("{pattern}*/**")]
+    } else if pattern.ends_with("**") || pattern == "/" {
+        vec![pattern]
+    } else {
+        let other = match pattern.strip_suffix('/') {
+            Some(without) => without.to_owned(),
+            None => format!("{pattern}/"),
+        };
+        vec![pattern, other]
     };
-    let valid = |pattern: &String| PathPattern::infer(pattern).is_ok();
-    patterns.iter().all(valid).then_some(patterns)
+    are_patterns(&patterns).then_some(patterns)
+}
+
+/// What stands for itself in a template and in a regular expression, but for the dot.
+fn is_plain(one: char) -> bool {
+    one.is_ascii_alphanumeric() || "-_~.@:,!&'=".contains(one)
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+}
+
+fn are_patterns(patterns: &[String]) -> bool {
+    patterns
+        .iter()
+        .all(|pattern| PathPattern::infer(pattern).is_ok())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn texts(list: &[&str]) -> Vec<String> {
+        list.iter().map(|one| (*one).to_owned()).collect()
+    }
+
     #[test]
     fn templates_and_expressions_become_patterns() {
         for (path, expected) in [
-            ("/pets", Some(vec!["/pets"])),
-            ("/", Some(vec!["/"])),
-            ("/pets/{petId}", Some(vec!["/pets/{petId}"])),
-            ("/files/{proxy+}", Some(vec!["/files/**"])),
-            ("/.*", Some(vec!["/**"])),
-            ("/test.*", Some(vec!["/test*", "/test*/**"])),
-            ("/a/{b}/.*", Some(vec!["/a/{b}/**"])),
-            ("/{proxy+}/x", None),
-            ("/a[0-9]", None),
-            ("/a*", None),
-            ("/(a|b)", None),
-            ("pets", None),
-            ("", None),
-            ("/{a}b", None),
+            ("/pets", &["/pets", "/pets/"][..]),
+            ("/pets/", &["/pets/", "/pets"]),
+            ("/", &["/"]),
+            ("/pets/{petId}", &["/pets/{petId}", "/pets/{petId}/"]),
+            ("/files/{proxy+}", &["/files/**"]),
+            ("/.*", &["/**"]),
+            ("/test.*", &["/test*", "/test*/**"]),
+            ("/a/{b}/.*", &["/a/{b}/**"]),
+            ("/v1.2/x", &["/v1.2/x", "/v1.2/x/"]),
         ] {
-            let expected = expected.map(|list| list.into_iter().map(str::to_owned).collect());
-            assert_eq!(patterns(path), expected, "{path}");
+            assert_eq!(patterns(path), Ok(texts(expected)), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_covered_whole_for_denying() {
+        for (path, expected) in [
+            ("/{proxy+}/x", "/**"),
+            ("/a[0-9]", "/**"),
+            ("/admin/[a-z]+", "/admin/**"),
+            ("/admin/{id}/(a|b)", "/admin/{id}/**"),
+            ("/pets/.+", "/pets/**"),
+            ("/v.+", "/**"),
+            ("/a*", "/**"),
+            ("/a%20b", "/**"),
+            ("/x;v=1", "/**"),
+            ("pets", "/**"),
+            ("", "/**"),
+            ("/{a}b", "/**"),
+            ("/é", "/**"),
+            ("//x/[", "/**"),
+        ] {
+            assert_eq!(patterns(path), Err(texts(&[expected])), "{path}");
         }
     }
 }

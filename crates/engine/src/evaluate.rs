@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::claims::AccessToken;
 use crate::decide::Course;
-use crate::policy_set::{ApiService, Guard, Operation, PolicySet, Unmatched};
+use crate::policy_set::{ApiService, Guard, Operation, Order, PolicySet, Unmatched};
 use crate::rehearsal::Rehearsal;
 use crate::screen::screen;
 
@@ -141,12 +141,16 @@ impl PolicySet {
     }
 }
 
-/// The operation whose template the route is, or that covers it as a path.
+/// The operation whose template the route is, or that covers it as a path. By order of the file an earlier operation may
+/// cover all that a template covers, so that it is looked for as a path first, which every template is of itself.
 fn operation_of<'a>(service: &'a ApiService, question: &Question) -> Option<&'a Operation> {
     let index = &service.index;
-    let number = index
-        .find_template(&question.method, &question.route)
-        .or_else(|| index.find(&question.method, &question.route))?;
+    let by_path = || index.find(&question.method, &question.route);
+    let by_template = || index.find_template(&question.method, &question.route);
+    let number = match service.order {
+        Order::Specific => by_template().or_else(by_path),
+        Order::File => by_path().or_else(by_template),
+    }?;
     service.operations().get(number)
 }
 

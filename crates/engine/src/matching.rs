@@ -170,8 +170,8 @@ impl OperationIndex {
         self.find_where(path, |candidate| candidate.takes(method))
     }
 
-    /// The operation that has this template, as it was written, for the method; of more than one, the same
-    /// that wins for a path.
+    /// The operation that has this template, whatever its parameters are called, for the method; of more than one, the
+    /// same that wins for a path.
     pub(crate) fn find_template(&self, method: &Method, template: &str) -> Option<usize> {
         let pattern = PathPattern::infer(template).ok()?;
         if let Some(exact) = pattern.exact_path() {
@@ -187,7 +187,8 @@ impl OperationIndex {
                     None => branch.other.as_deref(),
                 })?;
         let mut candidates = branch.here.iter().map(|(_, candidate)| candidate);
-        let same = |known: &PathPattern| known.as_str() == template;
+        let shape = shape(template);
+        let same = |known: &PathPattern| shape == self::shape(known.as_str());
         let found = candidates.find(|candidate| {
             candidate.takes(method) && candidate.pattern.as_ref().is_some_and(same)
         })?;
@@ -215,6 +216,15 @@ impl OperationIndex {
         let (_, winner) = self.patterns.winner(segments, covers)?;
         Some(winner.operation)
     }
+}
+
+/// A template without the names of its parameters, which are whole segments.
+fn shape(template: &str) -> Vec<&str> {
+    let nameless = |segment: &'_ str| segment.starts_with('{') && segment.ends_with('}');
+    template
+        .split('/')
+        .map(|segment| if nameless(segment) { "{}" } else { segment })
+        .collect()
 }
 
 impl Order {

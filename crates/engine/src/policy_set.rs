@@ -187,6 +187,8 @@ pub struct ApiService {
     pub plain_paths: bool,
     /// The realm of its challenges: the first base URL.
     pub(crate) realm: String,
+    /// Which operation wins where several cover a request.
+    pub(crate) order: Order,
     /// Whether permits tell the claims of the token whatever is asked about responses.
     pub(crate) tells_claims: bool,
     /// Where its metadata is (RFC 9728 section 3.1), where challenges are to say so.

@@ -88,6 +88,7 @@ fn of_every_api(
         ranked,
         routes: routes.into(),
         realm,
+        order: Order::Specific,
         tells_claims: false,
         resource_metadata: None,
     })

@@ -185,6 +185,7 @@ impl Extension {
         while state.registered && !state.waiting {
             state = self.changed.wait(state).unwrap();
         }
+        state.waiting = false;
         state.events += 1;
         self.changed.notify_all();
     }
@@ -197,7 +198,6 @@ impl Extension {
         while state.events == seen {
             state = self.changed.wait(state).unwrap();
         }
-        state.waiting = false;
     }
 }
 

@@ -24,6 +24,8 @@ const MAX_BATCH: usize = 100;
 const MAX_WAIT: Duration = Duration::from_secs(1);
 /// Most batches that are sent one after the other.
 const MAX_BATCHES: usize = 5;
+/// How long nothing is sent after the control plane gave no answer, in milliseconds.
+const PAUSE_MILLIS: i64 = 10_000;
 /// Longest header value that is told, in bytes.
 const MAX_HEADER_BYTES: usize = 256;
 
@@ -53,6 +55,8 @@ struct Waiting {
     events: VecDeque<GatewayEvent>,
     /// Since the last time that something was sent.
     dropped: u64,
+    /// Until when nothing is sent, in milliseconds since 1970: the control plane gave no answer.
+    paused_until: i64,
     /// When something was last sent, in milliseconds since 1970.
     sent_at: i64,
     /// How many were told in that second.
@@ -93,7 +97,7 @@ impl Analytics {
                 .await
             {
                 tracing::warn!(%error, events = batch.len(), "decisions could not be told; they wait");
-                self.put_back(batch);
+                self.put_back(batch, clock.unix_millis());
                 return;
             }
         }
@@ -104,7 +108,7 @@ impl Analytics {
         let since = now.saturating_sub(waiting.sent_at);
         let is_due = waiting.events.len() >= MAX_BATCH
             || u128::try_from(since).unwrap_or(u128::MAX) >= MAX_WAIT.as_millis();
-        if waiting.events.is_empty() || !is_due {
+        if waiting.events.is_empty() || !is_due || now < waiting.paused_until {
             return None;
         }
         if since >= 1000 {
@@ -132,8 +136,9 @@ impl Analytics {
     }
 
     /// Puts a batch back in front of those that came meanwhile.
-    fn put_back(&self, batch: Vec<GatewayEvent>) {
+    fn put_back(&self, batch: Vec<GatewayEvent>, now: i64) {
         if let Ok(mut waiting) = self.waiting.lock() {
+            waiting.paused_until = now.saturating_add(PAUSE_MILLIS);
             for event in batch.into_iter().rev() {
                 if waiting.events.len() >= MAX_WAITING {
                     waiting.dropped += 1;
@@ -156,10 +161,14 @@ fn event(observed: &Observed<'_>, settings: AnalyticsSettings) -> GatewayEvent {
         let value = request.headers.first(name).unwrap_or_default();
         value.chars().take(MAX_HEADER_BYTES).collect::<String>()
     };
+    // A password under another scheme is nobody's to be told, not even its digest.
     let token = request
         .headers
         .first("authorization")
-        .and_then(|value| value.split_once(' '));
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| {
+            scheme.eq_ignore_ascii_case("Bearer") || scheme.eq_ignore_ascii_case("DPoP")
+        });
     let token = token.map_or_else(String::new, |(_, token)| {
         let token = token.trim();
         if settings.raw_tokens {

@@ -14,7 +14,8 @@ use portcullis_pdp::Unavailable;
 use portcullis_pdp::clock::Clock;
 use portcullis_pdp::cloudentity::{CloudentityOptions, CloudentityPoint, ControlPlane};
 use portcullis_pdp::http::HttpClient;
-use tokio::sync::{Notify, OnceCell};
+use tokio::sync::{Mutex, Notify, OnceCell};
+use tokio::task::JoinHandle;
 
 use crate::environment::Environment;
 
@@ -32,12 +33,14 @@ const AFTER_ANSWER: Duration = Duration::from_secs(3);
 /// The decision point and what is done beside the way of requests.
 pub(crate) struct Cloudentity {
     point: Arc<CloudentityPoint>,
-    analytics: Option<Analytics>,
+    analytics: Option<Arc<Analytics>>,
     discovery: Option<Discovery>,
     control_plane: Arc<ControlPlane>,
     clock: Arc<dyn Clock>,
     /// Told when an event was answered.
     answered: Notify,
+    /// What was begun after an answer.
+    under_way: Mutex<Vec<JoinHandle<()>>>,
     /// What keeps the function from being frozen while there is work.
     extension: OnceCell<Extension>,
 }
@@ -84,11 +87,12 @@ impl Cloudentity {
         );
         Self {
             point: Arc::new(point),
-            analytics: analytics.map(Analytics::new),
+            analytics: analytics.map(|settings| Arc::new(Analytics::new(settings))),
             discovery,
             control_plane,
             clock,
             answered: Notify::new(),
+            under_way: Mutex::default(),
             extension: OnceCell::new(),
         }
     }
@@ -140,18 +144,32 @@ impl Cloudentity {
         self.send().await;
     }
 
-    /// What is done after each answer, before Lambda freezes the function.
+    /// What is done after each answer, before Lambda freezes the function. What takes longer is frozen with it and goes
+    /// on after the next answer: nothing is begun twice and nothing is lost.
     async fn after_answer(&self) {
-        let work = async {
-            let refresh = async {
-                if self.point.wants_refresh() {
-                    self.point.refresh().await;
-                }
-            };
-            tokio::join!(refresh, self.send());
+        let mut under_way = self.under_way.lock().await;
+        under_way.retain(|task| !task.is_finished());
+        if under_way.is_empty() {
+            if self.point.wants_refresh() {
+                let point = Arc::clone(&self.point);
+                under_way.push(tokio::spawn(async move { point.refresh().await }));
+            }
+            if let Some(analytics) = self.analytics.clone() {
+                let most = self.point.events_per_second();
+                let (control_plane, clock) =
+                    (Arc::clone(&self.control_plane), Arc::clone(&self.clock));
+                let send = async move { analytics.send(&control_plane, most, &*clock).await };
+                under_way.push(tokio::spawn(send));
+            }
+        }
+        let finished = async {
+            for task in under_way.iter_mut() {
+                // A task that panicked is over, too.
+                let _ = task.await;
+            }
         };
-        if tokio::time::timeout(AFTER_ANSWER, work).await.is_err() {
-            tracing::warn!("the work after an answer took too long; it goes on after the next one");
+        if tokio::time::timeout(AFTER_ANSWER, finished).await.is_err() {
+            tracing::debug!("the work after an answer goes on after the next one");
         }
     }
 

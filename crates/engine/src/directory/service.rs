@@ -127,6 +127,12 @@ impl<'a> ServiceReader<'a> {
         let tokens = self.token_issuers(documents);
         let claim_types = self.claim_types(documents);
         let unmatched = self.unmatched(document.unmatched.as_ref());
+        if unmatched == Unmatched::Open && (document.rules.is_some() || document.policy.is_some()) {
+            self.problem(
+                &document.name,
+                "rules and policy of a service hold for no request that unmatched: open lets through; take one of them away",
+            );
+        }
         let order = self.order(document.order.as_ref());
         if operations.len() > MAX_OPERATIONS {
             self.problem(
@@ -184,6 +190,7 @@ impl<'a> ServiceReader<'a> {
             ranked,
             routes: routes.into(),
             realm,
+            order,
             tells_claims: false,
             resource_metadata,
         });

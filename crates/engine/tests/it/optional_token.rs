@@ -1,9 +1,9 @@
 //! Operations that a policy opens with or without a token, services that let everyone through, any audience, and
 //! the order of the file.
 
-use portcullis_engine::{PolicySet, Progress, Rehearsal, compile};
+use portcullis_engine::{PolicySet, Progress, Question, Rehearsal, compile};
 use portcullis_jose::AwsLc;
-use portcullis_model::{AwsEntry, Decision, Reuse};
+use portcullis_model::{AwsEntry, Decision, HeaderMap, Method, Reuse, Source};
 use serde_json::{Map, Value, json};
 
 use crate::issuer::{AUDIENCE, ISSUER, NOW, request, source};
@@ -211,6 +211,10 @@ fn contradictions_are_found() {
             "token",
         ),
         (("order: file", "order: random"), "order"),
+        (
+            ("order: file", "order: file\npolicy: office.yaml"),
+            "unmatched: open",
+        ),
     ] {
         let text = SERVICE.replacen(change.0, change.1, 1);
         assert_ne!(text, SERVICE);
@@ -222,4 +226,41 @@ fn contradictions_are_found() {
         let problems = compile(&files, &[]).unwrap_err().to_string();
         assert!(problems.contains(says), "{says}: {problems}");
     }
+}
+
+#[test]
+fn a_question_about_a_template_is_decided_as_requests_to_it_are() {
+    let service = "
+name: Todos
+base_urls: [https://api.example.com]
+tokens: [{ issuer: https://idp.example.com/oauth2/default, any_audience: true }]
+order: file
+operations:
+  - { name: Blocked, paths: ['/**'], policy: member.yaml, rules: { scopes: { any_of: [admin] } } }
+  - { name: One, paths: ['/todos/{id}'] }
+";
+    let files = [
+        source("services/todos.yaml", service),
+        source("policies/member.yaml", MEMBER),
+    ];
+    let by_file = compile(&files, &[]).unwrap();
+    let specific = [
+        source(
+            "services/todos.yaml",
+            &service.replace("order: file", "order: specific"),
+        ),
+        source("policies/member.yaml", MEMBER),
+    ];
+    let specific = compile(&specific, &[]).unwrap();
+    let question = Question {
+        subject: "joe".to_owned(),
+        claims: Map::new(),
+        method: Method::get(),
+        service: None,
+        route: "/todos/{id}".to_owned(),
+        headers: HeaderMap::new(),
+        source: Source::default(),
+    };
+    assert!(!by_file.evaluate(&question, &AwsLc, NOW).is_permit());
+    assert!(specific.evaluate(&question, &AwsLc, NOW).is_permit());
 }

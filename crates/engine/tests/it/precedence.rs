@@ -65,8 +65,10 @@ fn a_template_stands_for_the_operation_that_decides_on_its_paths() {
         ("GET", "/{kind}/special/parts", "wild first"),
         ("GET", "/items/**", "deep"),
         ("GET", "/**", "everything"),
-        // No template of the policy, so a path, and one that a pattern covers.
+        // Parameters may be called otherwise.
         ("GET", "/items/{number}", "get item"),
+        ("POST", "/items/{number}", "any item"),
+        // No template of the policy, so a path, and one that a pattern covers.
         ("GET", "/items/{item", "get item"),
         ("GET", "/items/7", "get item"),
     ] {

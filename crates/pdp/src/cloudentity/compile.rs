@@ -26,8 +26,8 @@ pub struct CompiledConfiguration {
     pub(super) issuer: (String, String),
 }
 
-/// Compiles a configuration. A policy that does not compile makes the APIs that have it deny, and nothing else; fails
-/// only where the configuration as a whole makes no sense.
+/// Compiles a configuration. A policy that does not compile makes the APIs that have it deny, a service that does not
+/// compile denies everything, and the others go on. Fails only where the configuration as a whole makes no sense.
 ///
 /// `introspection` is the endpoint of the control plane that knows opaque tokens; `languages` are those that policies may be written in beside validators.
 pub fn compile_configuration(
@@ -43,7 +43,7 @@ pub fn compile_configuration(
     };
     let mut all: Vec<Arc<dyn PolicyLanguage>> = languages.to_vec();
     all.push(Arc::new(UnusableLanguage));
-    let mut unusable = Unusable::new();
+    let mut unusable = Unusable::default();
     loop {
         let converted = configuration.convert(&options, &unusable);
         match compile(&converted, &all) {
@@ -60,16 +60,21 @@ pub fn compile_configuration(
                 });
             }
             Err(problems) => {
-                let before = unusable.len();
+                let found = |unusable: &Unusable| unusable.policies.len() + unusable.services.len();
+                let before = found(&unusable);
                 for problem in &problems.0 {
-                    if let Some(id) = converted.policies.get(&problem.file) {
-                        unusable
-                            .entry(id.clone())
-                            .or_insert_with(|| problem.message.clone());
-                    }
+                    let place = &problem.file;
+                    let (kind, id) =
+                        match (converted.policies.get(place), converted.services.get(place)) {
+                            (Some(id), _) => (&mut unusable.policies, id),
+                            (None, Some(id)) => (&mut unusable.services, id),
+                            (None, None) => continue,
+                        };
+                    kind.entry(id.clone())
+                        .or_insert_with(|| problem.message.clone());
                 }
                 // Each round finds at least one more, or gives up.
-                if unusable.len() == before {
+                if found(&unusable) == before {
                     return Err(problems);
                 }
             }
@@ -81,6 +86,10 @@ fn compile(
     converted: &Converted,
     languages: &[Arc<dyn PolicyLanguage>],
 ) -> Result<PolicySet, Diagnostics> {
+    if converted.documents.is_empty() {
+        // A gateway that nothing is bound to: every request is for no service.
+        return Ok(PolicySet::default());
+    }
     let documents: Vec<DocumentFile> = converted
         .documents
         .iter()

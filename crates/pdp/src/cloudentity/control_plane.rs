@@ -113,8 +113,13 @@ pub enum ControlPlaneError {
 #[derive(Deserialize)]
 struct TokenAnswer {
     access_token: String,
-    #[serde(default)]
+    #[serde(default = "unsaid_lifetime")]
     expires_in: u64,
+}
+
+/// Seconds that a token is good for where the answer does not say.
+const fn unsaid_lifetime() -> u64 {
+    60
 }
 
 impl ControlPlane {

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use portcullis_jose::base64url_encode;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -48,6 +49,27 @@ impl ConfigurationCopy {
         let new = self.0.with_extension("new");
         write_whole(&new, &serde_json::to_vec(kept)?)?;
         fs::rename(&new, &self.0)
+    }
+}
+
+impl ConfigurationCopy {
+    /// Notes that the configuration of that digest was current at that time, in a small file beside the copy.
+    pub(super) fn confirm(&self, digest: &[u8; 32], at: u64) -> io::Result<()> {
+        let new = self.0.with_extension("checked.new");
+        write_whole(
+            &new,
+            format!("{at} {}", base64url_encode(digest)).as_bytes(),
+        )?;
+        fs::rename(&new, self.0.with_extension("checked"))
+    }
+
+    /// When that was noted last.
+    pub(super) fn confirmed(&self, digest: &[u8; 32]) -> Option<u64> {
+        let mut text = String::new();
+        let file = fs::File::open(self.0.with_extension("checked")).ok()?;
+        file.take(256).read_to_string(&mut text).ok()?;
+        let (at, of) = text.split_once(' ')?;
+        (of == base64url_encode(digest)).then(|| at.parse().ok())?
     }
 }
 

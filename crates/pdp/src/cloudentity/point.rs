@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use portcullis_cloudentity::{ApiRef, GatewayConfiguration};
 use portcullis_engine::PolicyLanguage;
+use portcullis_jose::{AwsLc, CryptoProvider};
 use portcullis_model::{ApiRequest, Decision, Deny, FollowUp, Outcome, Reason, ReasonCode};
 use serde_json::value::RawValue;
 use tokio::sync::Mutex;
@@ -54,6 +55,10 @@ pub struct CloudentityPoint {
     checked_at: AtomicU64,
     /// When it was last asked for.
     tried_at: AtomicU64,
+    /// When the copy was last known to be current, in seconds since 1970.
+    kept_at: AtomicU64,
+    /// How often in a row there was no answer.
+    failures: AtomicU32,
     /// Held while the configuration is asked for.
     asking: Mutex<()>,
 }
@@ -61,6 +66,8 @@ pub struct CloudentityPoint {
 #[derive(Debug)]
 struct Loaded {
     etag: Option<String>,
+    /// The SHA-256 of the JSON.
+    digest: [u8; 32],
     apis: HashMap<(String, String), ApiRef>,
     events_per_second: u64,
 }
@@ -113,6 +120,8 @@ impl CloudentityPoint {
             loaded: ArcSwapOption::empty(),
             checked_at: AtomicU64::new(0),
             tried_at: AtomicU64::new(0),
+            kept_at: AtomicU64::new(0),
+            failures: AtomicU32::new(0),
             asking: Mutex::default(),
         }
     }
@@ -131,7 +140,9 @@ impl CloudentityPoint {
     #[must_use]
     pub fn wants_refresh(&self) -> bool {
         let now = self.clock.unix_now();
-        let interval = self.options.reload_interval.as_secs();
+        // A control plane that gives no answer is asked less and less often, up to 32 times so.
+        let failures = self.failures.load(Ordering::Relaxed).min(5);
+        let interval = self.options.reload_interval.as_secs() << failures;
         let tried = self.tried_at.load(Ordering::Relaxed);
         // A clock that was set back must not stop the polling.
         (now.abs_diff(tried) >= interval)
@@ -160,25 +171,20 @@ impl CloudentityPoint {
             .load()
             .as_ref()
             .and_then(|loaded| loaded.etag.clone());
-        match self.control_plane.configuration(etag.as_deref()).await {
-            Ok(FetchedConfiguration::Unchanged) => self.checked_at.store(now, Ordering::Relaxed),
+        let answer = self.control_plane.configuration(etag.as_deref()).await;
+        if answer.is_ok() {
+            self.failures.store(0, Ordering::Relaxed);
+        } else {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+        }
+        match answer {
+            Ok(FetchedConfiguration::Unchanged) => self.confirm(now),
             Ok(FetchedConfiguration::Changed { body, etag }) => {
-                let text = serde_json::from_slice::<Box<RawValue>>(&body);
-                let used = text.map_err(|error| error.to_string()).and_then(|text| {
-                    self.use_configuration(&text, etag.clone())?;
-                    Ok(text)
-                });
-                match used {
-                    Ok(text) => {
-                        self.checked_at.store(now, Ordering::Relaxed);
-                        self.keep(now, etag, text);
-                    }
-                    Err(error) => {
-                        tracing::error!(
-                            error,
-                            "the configuration cannot be used; the last one goes on"
-                        );
-                    }
+                if let Err(error) = self.take(&body, etag, now) {
+                    tracing::error!(
+                        error,
+                        "the configuration cannot be used; the last one goes on"
+                    );
                 }
             }
             Err(error) if self.loaded.load().is_none() => {
@@ -192,33 +198,90 @@ impl CloudentityPoint {
         }
     }
 
+    /// Takes a configuration that was had; control planes without entity tags send the same one again and again.
+    fn take(&self, body: &[u8], etag: Option<String>, now: u64) -> Result<(), String> {
+        let text: Box<RawValue> =
+            serde_json::from_slice(body).map_err(|error| error.to_string())?;
+        let digest = AwsLc.sha256(text.get().as_bytes());
+        if self
+            .loaded
+            .load()
+            .as_ref()
+            .is_some_and(|loaded| loaded.digest == digest)
+        {
+            self.confirm(now);
+            return Ok(());
+        }
+        self.use_configuration(&text, digest, etag.clone())?;
+        self.checked_at.store(now, Ordering::Relaxed);
+        let Some(copy) = &self.options.copy else {
+            return Ok(());
+        };
+        let kept = Kept {
+            checked_at: now,
+            etag,
+            gateway: self.gateway.clone(),
+            configuration: text,
+        };
+        match copy.write(&kept) {
+            Ok(()) => self.kept_at.store(now, Ordering::Relaxed),
+            Err(error) => {
+                tracing::warn!(%error, "the configuration could not be kept for the next start");
+            }
+        }
+        Ok(())
+    }
+
+    /// The configuration that decides is still the current one. The copy is told now and then.
+    fn confirm(&self, now: u64) {
+        self.checked_at.store(now, Ordering::Relaxed);
+        let kept_at = self.kept_at.load(Ordering::Relaxed);
+        let is_due = now.saturating_sub(kept_at) >= self.options.max_age.as_secs() / 4;
+        let loaded = self.loaded.load();
+        if let (Some(copy), Some(loaded), true) = (&self.options.copy, &*loaded, is_due) {
+            match copy.confirm(&loaded.digest, now) {
+                Ok(()) => self.kept_at.store(now, Ordering::Relaxed),
+                Err(error) => {
+                    tracing::warn!(%error, "the kept configuration could not be confirmed");
+                }
+            }
+        }
+    }
+
     /// Decides on a request. Waits for the control plane only while there is no configuration at all.
     pub async fn decide(&self, request: &ApiRequest) -> Result<CloudentityDecision, Unavailable> {
         if self.loaded.load().is_none() {
             self.refresh().await;
         }
-        let Some(loaded) = self.loaded.load_full() else {
+        if self.loaded.load().is_none() {
             return Err(unavailable("there is no configuration yet"));
-        };
-        let age = self
-            .clock
-            .unix_now()
-            .saturating_sub(self.checked_at.load(Ordering::Relaxed));
-        if age > self.options.max_age.as_secs() {
+        }
+        if self.is_too_old() {
+            // An instance that was idle has had no answer after which to ask.
+            self.refresh().await;
+        }
+        if self.is_too_old() {
             return Err(unavailable(
                 "the configuration is older than PORTCULLIS_CONFIGURATION_MAX_AGE",
             ));
         }
+        let loaded = self.loaded.load_full();
         let mut decision = DecisionPoint::decide(&self.point, request).await?;
         let api = match (&decision.trace.service, &decision.trace.operation) {
             (Some(service), Some(operation)) => {
                 let key = (service.to_string(), operation.to_string());
-                loaded.apis.get(&key).cloned()
+                loaded.and_then(|loaded| loaded.apis.get(&key).cloned())
             }
             _ => None,
         };
         self.tell(&mut decision);
         Ok(CloudentityDecision { decision, api })
+    }
+
+    fn is_too_old(&self) -> bool {
+        let checked = self.checked_at.load(Ordering::Relaxed);
+        let age = self.clock.unix_now().saturating_sub(checked);
+        age > self.options.max_age.as_secs()
     }
 
     /// Says what a decision is in Cloudentity's words, and hands the authentication context over.
@@ -251,9 +314,18 @@ impl CloudentityPoint {
         }
     }
 
-    fn use_configuration(&self, text: &RawValue, etag: Option<String>) -> Result<(), String> {
+    fn use_configuration(
+        &self,
+        text: &RawValue,
+        digest: [u8; 32],
+        etag: Option<String>,
+    ) -> Result<(), String> {
         let configuration: GatewayConfiguration =
             serde_json::from_str(text.get()).map_err(|error| error.to_string())?;
+        if configuration.issuer_url.is_empty() {
+            // What is no configuration, such as an error with status 200, reads as an empty one.
+            return Err("it has no issuer_url".to_owned());
+        }
         let introspection = self.control_plane.issuer().system("gateways/introspect");
         let compiled = compile_configuration(
             &configuration,
@@ -279,6 +351,7 @@ impl CloudentityPoint {
         self.replace(policy)?;
         let loaded = Loaded {
             etag,
+            digest,
             apis,
             events_per_second,
         };
@@ -302,39 +375,24 @@ impl CloudentityPoint {
             .map_err(|error| error.to_string())
     }
 
-    /// Keeps a good configuration for the next start.
-    fn keep(&self, checked_at: u64, etag: Option<String>, configuration: Box<RawValue>) {
+    /// Decides with what was kept, where that is not too old.
+    fn read_copy(&self) {
         let Some(copy) = &self.options.copy else {
             return;
         };
-        let kept = Kept {
-            checked_at,
-            etag,
-            gateway: self.gateway.clone(),
-            configuration,
-        };
-        if let Err(error) = copy.write(&kept) {
-            tracing::warn!(%error, "the configuration could not be kept for the next start");
-        }
-    }
-
-    /// Decides with what was kept, where that is not too old.
-    fn read_copy(&self) {
-        let Some(kept) = self
-            .options
-            .copy
-            .as_ref()
-            .and_then(|copy| copy.read(&self.gateway))
-        else {
+        let Some(kept) = copy.read(&self.gateway) else {
             return;
         };
-        let age = self.clock.unix_now().saturating_sub(kept.checked_at);
+        let digest = AwsLc.sha256(kept.configuration.get().as_bytes());
+        let confirmed = copy.confirmed(&digest).unwrap_or(0);
+        let checked_at = kept.checked_at.max(confirmed);
+        let age = self.clock.unix_now().saturating_sub(checked_at);
         if age > self.options.max_age.as_secs() {
             return;
         }
-        match self.use_configuration(&kept.configuration, kept.etag) {
+        match self.use_configuration(&kept.configuration, digest, kept.etag) {
             Ok(()) => {
-                self.checked_at.store(kept.checked_at, Ordering::Relaxed);
+                self.checked_at.store(checked_at, Ordering::Relaxed);
                 tracing::warn!(
                     age_seconds = age,
                     "a configuration from before the start decides"

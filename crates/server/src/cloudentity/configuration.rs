@@ -329,7 +329,8 @@ fn said(operation: &Value) -> Option<Said> {
     })
 }
 
-/// Patterns as paths of the protocol, each of which is read back to be sure that it means the same.
+/// Patterns as paths of the protocol, each of which is read back to be sure that it means the same. A path of the protocol
+/// stands for the one with `/` at its end as well, as API Gateway does not tell them apart.
 fn paths(patterns: &[&str]) -> Option<Vec<String>> {
     if let [one, _] = patterns
         && let Some(before) = one.strip_suffix('*')
@@ -339,15 +340,24 @@ fn paths(patterns: &[&str]) -> Option<Vec<String>> {
             return Some(vec![path]);
         }
     }
-    let one = |pattern: &&str| {
+    let mut paths = Vec::new();
+    let mut said: Vec<String> = Vec::new();
+    for pattern in patterns {
+        if said.iter().any(|one| one == pattern) {
+            continue;
+        }
         let path = match pattern.strip_suffix("/**") {
             Some(before) => format!("{before}/{{proxy+}}"),
             None => (*pattern).to_owned(),
         };
         let read = path_patterns(&path)?;
-        (read == [*pattern]).then_some(path)
-    };
-    patterns.iter().map(one).collect()
+        if read.first().is_none_or(|first| first != pattern) {
+            return None;
+        }
+        said.extend(read);
+        paths.push(path);
+    }
+    Some(paths)
 }
 
 #[cfg(test)]
@@ -362,6 +372,10 @@ mod tests {
             let patterns: Vec<_> = patterns.iter().map(String::as_str).collect();
             assert_eq!(paths(&patterns), Some(vec![path.to_owned()]), "{path}");
         }
+        assert_eq!(
+            paths(&["/a", "/b", "/b/"]),
+            Some(vec!["/a".to_owned(), "/b".to_owned()])
+        );
         for patterns in [&["/a*"][..], &["/*/b"], &["/a\\*"], &["/a*", "/b*/**"]] {
             assert_eq!(paths(patterns), None, "{patterns:?}");
         }
