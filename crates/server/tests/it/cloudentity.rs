@@ -392,7 +392,7 @@ async fn what_is_discovered_is_bound_and_denied_until_somebody_says_otherwise() 
         assert_eq!(configuration.services[0].name, "PetStore (dev)");
         assert_eq!(configuration.policies[0].policy_name, "Block API");
         // What a gateway makes of it compiles, and is what is deployed here.
-        let converted = configuration.convert(&ConvertOptions::default(), &Unusable::new());
+        let converted = configuration.convert(&ConvertOptions::default(), &Unusable::default());
         assert_eq!(converted.warnings, [""; 0]);
         let documents: Vec<_> = converted
             .documents
