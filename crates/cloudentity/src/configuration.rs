@@ -165,6 +165,9 @@ pub struct Service {
     /// What people call it.
     #[serde(default, deserialize_with = "or_default")]
     pub name: String,
+    /// `oauth2` and the like.
+    #[serde(default, rename = "type", deserialize_with = "or_default")]
+    pub kind: String,
     /// The gateway.
     #[serde(default, deserialize_with = "or_default")]
     pub gateway_id: String,
@@ -177,6 +180,12 @@ pub struct Service {
     /// The audience that its tokens have, where it has one of its own.
     #[serde(default, deserialize_with = "or_default")]
     pub custom_audience: String,
+    /// The workspace.
+    #[serde(default, deserialize_with = "or_default")]
+    pub authorization_server_id: String,
+    /// The tenant.
+    #[serde(default, deserialize_with = "or_default")]
+    pub tenant_id: String,
 }
 
 /// What an API group is on its platform.

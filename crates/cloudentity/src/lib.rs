@@ -20,3 +20,4 @@ pub use events::{
     ApiGroup, ApiGroups, GatewayEvent, GatewayEvents, GroupApi, SystemError, ValidationResult,
     ValidatorFailure,
 };
+pub use paths::path_patterns;

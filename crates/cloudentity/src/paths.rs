@@ -27,6 +27,12 @@ pub(crate) fn patterns(path: &str) -> Result<Vec<String>, Vec<String>> {
     })
 }
 
+/// The patterns that cover what a path of a configuration covers; `None` for one that cannot be said in patterns.
+#[must_use]
+pub fn path_patterns(path: &str) -> Option<Vec<String>> {
+    readable(path)
+}
+
 fn readable(path: &str) -> Option<Vec<String>> {
     let (text, takes_rest) = match path.strip_suffix(".*") {
         Some(before) => (before, true),

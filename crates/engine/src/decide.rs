@@ -210,7 +210,7 @@ pub(crate) struct Course<'a> {
 }
 
 /// A genuine token, or why there is none.
-enum Genuine<'a> {
+pub(crate) enum Genuine<'a> {
     Jwt(Arc<VerifiedToken>, &'a TokenIssuer),
     Introspected(Arc<Introspection>, &'a TokenIssuer),
     Not(Box<Progress>),
@@ -407,7 +407,7 @@ impl<'a> Course<'a> {
     }
 
     /// Finds out whether the token is one of an issuer that the service trusts.
-    fn genuine(&mut self, sent: &SentToken<'_>, hash: TokenHash) -> Genuine<'a> {
+    pub(crate) fn genuine(&mut self, sent: &SentToken<'_>, hash: TokenHash) -> Genuine<'a> {
         if let Some(known) = self.remembered(&hash) {
             return known;
         }

@@ -17,6 +17,7 @@ mod directory;
 mod dpop;
 mod evaluate;
 mod host;
+mod inspect;
 mod issuer;
 mod matching;
 mod metadata;
@@ -44,6 +45,7 @@ pub use directory::{
 pub use dpop::{InvalidProof, MAX_PROOF_AGE};
 pub use evaluate::Question;
 pub use host::{Host, Introspection, KeySource, Nonces, ProofId, ProofUse, VerifiedToken};
+pub use inspect::Inspection;
 pub use issuer::{InvalidIssuer, IssuerUrl};
 pub use metadata::{ResourceMetadata, resource_metadata};
 pub use place::Place;

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use portcullis_engine::Question;
+use portcullis_jose::JsonObject;
 use portcullis_model::{
     ApiRequest, ApiResponse, Decision, Deny, FollowUp, Reason, ReasonCode, ResponseDecision,
     ResponseOutcome, Trace,
@@ -15,6 +16,13 @@ pub const DECISION_ID: &str = "decision_id";
 /// A decision on its way.
 pub type DecisionFuture<'a> =
     Pin<Box<dyn Future<Output = Result<Decision, Unavailable>> + Send + 'a>>;
+
+/// What a token stands for, on its way; `None` for one that is not good.
+pub type InspectionFuture<'a> =
+    Pin<Box<dyn Future<Output = Result<Option<JsonObject>, Unavailable>> + Send + 'a>>;
+
+/// Where the keys of an issuer are, on its way; `None` where nobody can tell.
+pub type JwksUriFuture<'a> = Pin<Box<dyn Future<Output = Option<String>> + Send + 'a>>;
 
 /// Answers permit or deny.
 pub trait DecisionPoint: Send + Sync {
@@ -51,6 +59,18 @@ pub trait DecisionPoint: Send + Sync {
     /// The methods that the subject may use on the route; none where nobody can tell.
     fn permitted_methods(&self, _question: &Question) -> Vec<String> {
         Vec::new()
+    }
+
+    /// Finds out what a token is worth to any of those API services, whoever sent it. Asks issuers where only they
+    /// know.
+    fn inspect<'a>(&'a self, _services: &'a [String], _token: &'a str) -> InspectionFuture<'a> {
+        let cause = "this decision point answers no questions about tokens".to_owned();
+        Box::pin(async { Err(Unavailable::BadAnswer { cause }) })
+    }
+
+    /// Where an issuer that the policy trusts says that its keys are. Nobody else is asked.
+    fn jwks_uri<'a>(&'a self, _issuer: &'a str) -> JwksUriFuture<'a> {
+        Box::pin(async { None })
     }
 }
 

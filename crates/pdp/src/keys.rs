@@ -337,6 +337,13 @@ pub async fn fetch_jwks(
     serde_json::from_slice(&document).map_err(|error| KeyError::Jwks(error.to_string()))
 }
 
+/// Where the keys of an issuer are, as its metadata says (RFC 8414 section 2).
+pub(crate) async fn jwks_uri(fetch: &dyn Fetch, issuer: &IssuerUrl) -> Result<String, KeyError> {
+    let metadata = discover(fetch, issuer).await?;
+    check_fetchable(&metadata.jwks_uri, issuer)?;
+    Ok(metadata.jwks_uri)
+}
+
 async fn fetch_document(fetch: &dyn Fetch, issuer: &IssuerUrl) -> Result<Bytes, KeyError> {
     let metadata = discover(fetch, issuer).await?;
     check_fetchable(&metadata.jwks_uri, issuer)?;

@@ -20,5 +20,7 @@ mod remote;
 pub mod sideband;
 pub mod verified_tokens;
 
-pub use decision_point::{DECISION_ID, DecisionFuture, DecisionPoint, Unavailable};
+pub use decision_point::{
+    DECISION_ID, DecisionFuture, DecisionPoint, InspectionFuture, JwksUriFuture, Unavailable,
+};
 pub use portcullis_engine::PolicySet;

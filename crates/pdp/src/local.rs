@@ -8,16 +8,18 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use portcullis_engine::{
-    Host, Introspection, IssuerUrl, KeySource, Nonces, OpaqueToken, PolicySet, Progress, ProofId,
-    ProofUse, Question, TokenHash, VerifiedToken,
+    Host, Inspection, Introspection, IssuerUrl, KeySource, Nonces, OpaqueToken, PolicySet,
+    Progress, ProofId, ProofUse, Question, TokenHash, VerifiedToken,
 };
 use portcullis_jose::{AwsLc, CryptoProvider, JsonObject, Jwks};
 use portcullis_model::{ApiRequest, ApiResponse, Decision, FollowUp, ResponseDecision};
 
 use crate::clock::Clock;
-use crate::decision_point::{DecisionFuture, DecisionPoint, Unavailable};
+use crate::decision_point::{
+    DecisionFuture, DecisionPoint, InspectionFuture, JwksUriFuture, Unavailable,
+};
 use crate::introspection::{Introspector, InvalidIntrospection};
-use crate::keys::{Fetch, KeyStore};
+use crate::keys::{Fetch, KeyStore, jwks_uri};
 use crate::proofs::{KeyedNonces, ProofStore};
 use crate::verified_tokens::VerifiedTokens;
 
@@ -225,6 +227,62 @@ impl LocalDecisionPoint {
     }
 }
 
+impl LocalDecisionPoint {
+    /// What a token stands for to the first of those services that takes it.
+    async fn inspect(
+        &self,
+        services: &[String],
+        token: &str,
+    ) -> Result<Option<JsonObject>, Unavailable> {
+        let loaded = self.loaded.load_full();
+        let mut failed = None;
+        for service in services {
+            match self.inspect_for(&loaded, service, token).await {
+                Ok(Some(claims)) => return Ok(Some(claims)),
+                Ok(None) => {}
+                Err(error) => failed = Some(error),
+            }
+        }
+        failed.map_or(Ok(None), Err)
+    }
+
+    async fn inspect_for(
+        &self,
+        loaded: &Loaded,
+        service: &str,
+        token: &str,
+    ) -> Result<Option<JsonObject>, Unavailable> {
+        let mut refreshed = None;
+        let mut answer = None;
+        loop {
+            let host = Answered {
+                host: &loaded.host,
+                answer: answer.as_ref(),
+                claims: None,
+            };
+            let now = self.clock.unix_now();
+            match loaded.policy.inspect(service, token, &host, now) {
+                Inspection::Active(claims) => return Ok(Some(claims)),
+                Inspection::Inactive => return Ok(None),
+                Inspection::NeedsKeys(issuer) => match &refreshed {
+                    None => refreshed = Some(refresh(&loaded.host.keys, &issuer, false).await),
+                    // There are keys, and none of them fits.
+                    Some(Ok(())) => return Ok(None),
+                    Some(Err(error)) => {
+                        return Err(Unavailable::Keys {
+                            issuer: issuer.to_string(),
+                            cause: error.to_string(),
+                        });
+                    }
+                },
+                Inspection::NeedsIntrospection { issuer, token } => {
+                    answer = Some(loaded.host.introspect(issuer, &token).await?);
+                }
+            }
+        }
+    }
+}
+
 /// Who asks the issuers of a policy about opaque tokens; `None` where it has no such issuer or nobody
 /// knows any secret.
 fn introspector(
@@ -368,5 +426,17 @@ impl DecisionPoint for LocalDecisionPoint {
         let now = self.clock.unix_now();
         let loaded = self.loaded.load();
         loaded.policy.permitted_methods(question, &AwsLc, now)
+    }
+
+    fn inspect<'a>(&'a self, services: &'a [String], token: &'a str) -> InspectionFuture<'a> {
+        Box::pin(LocalDecisionPoint::inspect(self, services, token))
+    }
+
+    fn jwks_uri<'a>(&'a self, issuer: &'a str) -> JwksUriFuture<'a> {
+        Box::pin(async move {
+            let issuers = self.loaded.load().policy.issuers();
+            let issuer = issuers.iter().find(|one| one.as_str() == issuer)?;
+            jwks_uri(&*self.fetch, issuer).await.ok()
+        })
     }
 }

@@ -11,6 +11,7 @@ use portcullis_pdp::clock::Clock;
 
 use crate::admin::Administration;
 use crate::authzen;
+use crate::cloudentity;
 use crate::credentials::GatewayCredentials;
 use crate::decisions::Decisions;
 use crate::error::ApiError;
@@ -72,6 +73,7 @@ pub fn router(state: AppState) -> Router {
             "/.well-known/authzen-configuration/{*path}",
             get(authzen::metadata),
         )
+        .merge(cloudentity::routes())
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .fallback(not_found)

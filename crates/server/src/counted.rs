@@ -9,7 +9,7 @@ use portcullis_model::{
 };
 use portcullis_pdp::clock::Clock;
 use portcullis_pdp::keys::{Fetch, FetchFuture, FormPost, PostFuture};
-use portcullis_pdp::{DecisionFuture, DecisionPoint};
+use portcullis_pdp::{DecisionFuture, DecisionPoint, InspectionFuture, JwksUriFuture};
 
 use crate::metrics::{Fetched, Metrics, unavailable};
 use crate::traces;
@@ -77,6 +77,14 @@ impl DecisionPoint for CountedDecisions {
 
     fn permitted_methods(&self, question: &Question) -> Vec<String> {
         self.inner.permitted_methods(question)
+    }
+
+    fn inspect<'a>(&'a self, services: &'a [String], token: &'a str) -> InspectionFuture<'a> {
+        self.inner.inspect(services, token)
+    }
+
+    fn jwks_uri<'a>(&'a self, issuer: &'a str) -> JwksUriFuture<'a> {
+        self.inner.jwks_uri(issuer)
     }
 }
 

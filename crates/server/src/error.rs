@@ -250,6 +250,29 @@ impl ApiError {
     }
 }
 
+/// What an error says, for protocols that say it otherwise.
+pub(crate) struct ErrorParts {
+    pub(crate) status: StatusCode,
+    pub(crate) code: &'static str,
+    /// With the details.
+    pub(crate) message: String,
+    pub(crate) retry_after: Option<u32>,
+    pub(crate) challenged: bool,
+}
+
+impl ApiError {
+    /// The same in parts.
+    pub(crate) fn into_parts(self) -> ErrorParts {
+        ErrorParts {
+            message: self.to_string(),
+            status: self.status,
+            code: self.code,
+            retry_after: self.retry_after,
+            challenged: self.challenged,
+        }
+    }
+}
+
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.details.is_empty() {

@@ -5,6 +5,7 @@
 mod admin;
 mod app;
 mod authzen;
+mod cloudentity;
 mod counted;
 mod credentials;
 mod decisions;
@@ -29,6 +30,7 @@ mod traces;
 
 pub use admin::{Administration, MIN_ADMIN_TOKEN_BYTES};
 pub use app::{AppState, MAX_BODY_BYTES, router};
+pub use cloudentity::{ControlPlane, SystemIssuer};
 pub use counted::{CountedDecisions, CountedFetch};
 pub use credentials::{GatewayCredentials, InvalidCredentials};
 pub use decisions::{

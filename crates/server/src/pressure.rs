@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::app::MAX_BODY_BYTES;
+use crate::cloudentity;
 use crate::error::ApiError;
 use crate::metrics::Metrics;
 
@@ -58,8 +59,9 @@ pub(crate) async fn limit(State(room): State<Room>, request: Request, next: Next
         return next.run(request).await;
     }
     // What is known of a body before it is read is its `Content-Length`.
-    if request.body().size_hint().lower() > MAX_BODY_BYTES as u64 {
-        return ApiError::too_large(MAX_BODY_BYTES).into_response();
+    let limit = cloudentity::body_limit(request.uri().path()).unwrap_or(MAX_BODY_BYTES);
+    if request.body().size_hint().lower() > limit as u64 {
+        return ApiError::too_large(limit).into_response();
     }
     let Some(permit) = room.take().await else {
         room.0.metrics.limited();

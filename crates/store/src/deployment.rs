@@ -116,29 +116,10 @@ impl Store {
     /// Fails with [`StoreError::Conflict`] where another deployment came first, and with [`StoreError::TooLarge`], `TooMany`, `Invalid` (a path) and `Refused` (a path twice, NUL in the
     /// note).
     pub async fn deploy(&self, new: NewDeployment) -> Result<Deployment, StoreError> {
-        check_note(&new.note)?;
-        let json = check_sources(&new.sources)?;
+        let json = check_deployment(&new)?;
         self.within(async {
             let mut transaction = self.begin().await?;
-            let number = next(&mut transaction, Counter::Deployment).await?;
-            // They are numbered without gaps, so the one before is the current one.
-            let current = number - 1;
-            if new.after.is_some_and(|after| after != current) {
-                return Err(StoreError::Conflict { current });
-            }
-            sqlx::query(
-                "INSERT INTO deployments (number, sha256, sources, note, created_by, created_at) \
-                 VALUES ($1, $2, $3, $4, $5, $6)",
-            )
-            .bind(number)
-            .bind(new.sha256.as_str())
-            .bind(json)
-            .bind(new.note.as_str())
-            .bind(new.created_by.as_str())
-            .bind(new.created_at.0)
-            .execute(&mut *transaction)
-            .await?;
-            self.announce(&mut transaction, number).await?;
+            let number = self.insert_deployment(&mut transaction, &new, json).await?;
             transaction.commit().await?;
             let summary = DeploymentSummary {
                 number,
@@ -154,6 +135,36 @@ impl Store {
             })
         })
         .await
+    }
+
+    /// Stores a deployment in a transaction that the caller commits, and returns its number. `sources` is what
+    /// [`check_deployment`] made of them.
+    pub(crate) async fn insert_deployment(
+        &self,
+        connection: &mut AnyConnection,
+        new: &NewDeployment,
+        sources: String,
+    ) -> Result<i64, StoreError> {
+        let number = next(&mut *connection, Counter::Deployment).await?;
+        // They are numbered without gaps, so the one before is the current one.
+        let current = number - 1;
+        if new.after.is_some_and(|after| after != current) {
+            return Err(StoreError::Conflict { current });
+        }
+        sqlx::query(
+            "INSERT INTO deployments (number, sha256, sources, note, created_by, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(number)
+        .bind(new.sha256.as_str())
+        .bind(sources)
+        .bind(new.note.as_str())
+        .bind(new.created_by.as_str())
+        .bind(new.created_at.0)
+        .execute(&mut *connection)
+        .await?;
+        self.announce(connection, number).await?;
+        Ok(number)
     }
 
     /// Makes a new deployment with the sources and the digest of an older one.
@@ -262,6 +273,20 @@ impl fmt::Debug for Source {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{:?} ({} octets)", self.path, self.text.len())
     }
+}
+
+/// Checks a deployment, and gives its sources as JSON.
+pub(crate) fn check_deployment(new: &NewDeployment) -> Result<String, StoreError> {
+    check_note(&new.note)?;
+    check_sources(&new.sources)
+}
+
+/// The current deployment.
+pub(crate) async fn read_current(
+    connection: &mut AnyConnection,
+) -> Result<Option<Deployment>, StoreError> {
+    let row = sqlx::query(CURRENT).fetch_optional(connection).await?;
+    row.map(|row| read(&row)).transpose()
 }
 
 fn check_note(note: &str) -> Result<(), StoreError> {

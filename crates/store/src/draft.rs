@@ -29,7 +29,7 @@ macro_rules! columns {
 }
 
 /// Rows in one INSERT. SQLite takes at most 32,766 parameters.
-const ROWS_AT_ONCE: usize = 500;
+pub(crate) const ROWS_AT_ONCE: usize = 500;
 const COLUMNS: usize = 9;
 
 /// What a draft describes.
@@ -232,31 +232,9 @@ impl Store {
     pub async fn all_drafts(&self) -> Result<Vec<Draft>, StoreError> {
         self.within(async {
             let mut transaction = self.begin_read().await?;
-            let mut drafts = Vec::new();
-            let mut size = 0;
-            let mut after = 0_i64;
-            loop {
-                let rows = sqlx::query(concat!(
-                    "SELECT ",
-                    columns!(),
-                    " FROM drafts WHERE position > $1 ORDER BY position LIMIT $2"
-                ))
-                .bind(after)
-                .bind(page(u32::MAX))
-                .fetch_all(&mut *transaction)
-                .await?;
-                if rows.is_empty() {
-                    transaction.commit().await?;
-                    return Ok(drafts);
-                }
-                for row in &rows {
-                    size += row.try_get::<String, _>("body")?.len();
-                    check_total(size)?;
-                    let draft = read(row)?;
-                    after = draft.position;
-                    drafts.push(draft);
-                }
-            }
+            let drafts = read_all(&mut transaction).await?;
+            transaction.commit().await?;
+            Ok(drafts)
         })
         .await
     }
@@ -303,14 +281,7 @@ impl Store {
             let mut transaction = self.begin().await?;
             next(&mut transaction, Counter::Draft).await?;
             expect(&mut transaction, id, expected).await?;
-            sqlx::query(
-                "WITH RECURSIVE doomed (id) AS (SELECT id FROM drafts WHERE id = $1 \
-                 UNION SELECT drafts.id FROM drafts JOIN doomed ON drafts.parent = doomed.id) \
-                 DELETE FROM drafts WHERE id IN (SELECT id FROM doomed)",
-            )
-            .bind(id.as_str())
-            .execute(&mut *transaction)
-            .await?;
+            remove(&mut transaction, id).await?;
             transaction.commit().await?;
             Ok(())
         })
@@ -371,6 +342,34 @@ impl Store {
     }
 }
 
+/// Every draft, by position.
+pub(crate) async fn read_all(connection: &mut AnyConnection) -> Result<Vec<Draft>, StoreError> {
+    let mut drafts = Vec::new();
+    let mut size = 0;
+    let mut after = 0_i64;
+    loop {
+        let rows = sqlx::query(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM drafts WHERE position > $1 ORDER BY position LIMIT $2"
+        ))
+        .bind(after)
+        .bind(page(u32::MAX))
+        .fetch_all(&mut *connection)
+        .await?;
+        if rows.is_empty() {
+            return Ok(drafts);
+        }
+        for row in &rows {
+            size += row.try_get::<String, _>("body")?.len();
+            check_total(size)?;
+            let draft = read(row)?;
+            after = draft.position;
+            drafts.push(draft);
+        }
+    }
+}
+
 /// Checks a whole import and returns the bodies as JSON.
 fn check_all(new: &[NewDraft]) -> Result<Vec<String>, StoreError> {
     if new.len() > MAX_DRAFTS as usize {
@@ -411,7 +410,7 @@ fn check_total(actual: usize) -> Result<(), StoreError> {
 }
 
 /// The body as text, within its bounds: what is deeper could not be read back.
-fn json(body: &Value) -> Result<String, StoreError> {
+pub(crate) fn json(body: &Value) -> Result<String, StoreError> {
     if !is_shallow(body, MAX_BODY_DEPTH) {
         return Err(StoreError::Refused(
             "the body of a draft may have at most 64 arrays and objects inside one another; make it flatter",
@@ -438,6 +437,19 @@ fn is_shallow(value: &Value, depth: usize) -> bool {
     }
 }
 
+/// Deletes a draft with all that is under it.
+pub(crate) async fn remove(connection: &mut AnyConnection, id: &Id) -> Result<(), StoreError> {
+    sqlx::query(
+        "WITH RECURSIVE doomed (id) AS (SELECT id FROM drafts WHERE id = $1 \
+         UNION SELECT drafts.id FROM drafts JOIN doomed ON drafts.parent = doomed.id) \
+         DELETE FROM drafts WHERE id IN (SELECT id FROM doomed)",
+    )
+    .bind(id.as_str())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// How many drafts there are, in all and of a kind.
 async fn count(connection: &mut AnyConnection, kind: DraftKind) -> Result<(i64, i64), StoreError> {
     let counts =
@@ -456,7 +468,11 @@ async fn version(connection: &mut AnyConnection, id: &Id) -> Result<Option<i64>,
     Ok(version)
 }
 
-async fn expect(connection: &mut AnyConnection, id: &Id, expected: i64) -> Result<(), StoreError> {
+pub(crate) async fn expect(
+    connection: &mut AnyConnection,
+    id: &Id,
+    expected: i64,
+) -> Result<(), StoreError> {
     match version(connection, id).await? {
         None => Err(StoreError::NotFound { what: "draft" }),
         Some(current) if current != expected => Err(StoreError::Conflict { current }),
@@ -464,7 +480,7 @@ async fn expect(connection: &mut AnyConnection, id: &Id, expected: i64) -> Resul
     }
 }
 
-async fn insert(
+pub(crate) async fn insert(
     connection: &mut AnyConnection,
     rows: &[(&Draft, String)],
 ) -> Result<(), StoreError> {
@@ -493,7 +509,7 @@ async fn insert(
     Ok(())
 }
 
-fn read(row: &AnyRow) -> Result<Draft, StoreError> {
+pub(crate) fn read(row: &AnyRow) -> Result<Draft, StoreError> {
     let corrupt = || StoreError::Corrupt { what: "draft" };
     let kind: String = row.try_get("kind")?;
     let parent: String = row.try_get("parent")?;

@@ -31,8 +31,10 @@ macro_rules! found {
 
 const BY_DIGEST: &str = found!("c.sha256 = $1");
 const OF_GATEWAY: &str = found!("c.gateway_id = $1 ORDER BY c.position DESC LIMIT 1000");
+/// Those of the Cloudentity protocol authenticate at the token endpoint and nowhere else.
 const ALL_LIVE: &str = found!(
-    "c.revoked_at IS NULL AND (c.expires_at IS NULL OR c.expires_at > $1) ORDER BY c.position"
+    "NOT EXISTS (SELECT 1 FROM cloudentity_gateways o WHERE o.gateway_id = c.gateway_id) \
+     AND c.revoked_at IS NULL AND (c.expires_at IS NULL OR c.expires_at > $1) ORDER BY c.position"
 );
 const REVOKE: &str =
     "UPDATE gateway_credentials SET revoked_at = COALESCE(revoked_at, $2) WHERE id = $1";
@@ -256,7 +258,7 @@ impl Store {
         .await
     }
 
-    /// Every credential that is good at `now`, for a cache in memory: at most [`MAX_LIVE_CREDENTIALS`] for each of
+    /// Every credential that is good at `now` but those of Cloudentity gateways, for a cache in memory: at most [`MAX_LIVE_CREDENTIALS`] for each of
     /// at most [`MAX_GATEWAYS`].
     pub async fn credentials(&self, now: UnixMillis) -> Result<Vec<FoundCredential>, StoreError> {
         self.within(async {
@@ -311,7 +313,7 @@ impl Store {
     }
 }
 
-fn read_gateway(row: &AnyRow) -> Result<Gateway, StoreError> {
+pub(crate) fn read_gateway(row: &AnyRow) -> Result<Gateway, StoreError> {
     let corrupt = |_| StoreError::Corrupt { what: "gateway" };
     Ok(Gateway {
         id: row

@@ -5,6 +5,8 @@
 //! secret is ever stored, only its SHA-256. Every statement is a constant with bound values.
 
 mod admin_token;
+mod change;
+mod cloudentity;
 mod decision;
 mod deployment;
 mod draft;
@@ -19,6 +21,8 @@ mod values;
 mod watch;
 
 pub use admin_token::{AdminRole, AdminToken, MAX_ADMIN_TOKENS, NewAdminToken};
+pub use change::{ApiGroup, Change, MAX_API_GROUPS, Moment, Workspace};
+pub use cloudentity::{CloudentityGateway, GatewaySettings, NewCloudentityGateway};
 pub use decision::{
     DecisionAbout, DecisionFilter, MAX_DECISION_BATCH, MAX_DECISION_BYTES, MAX_DECISION_PAGE,
     NewDecision, StoredDecision,

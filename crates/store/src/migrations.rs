@@ -13,6 +13,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "decisions",
         include_str!("../migrations/0002_decisions.sql"),
     ),
+    (
+        3,
+        "cloudentity",
+        include_str!("../migrations/0003_cloudentity.sql"),
+    ),
 ];
 
 /// The advisory lock of PostgreSQL that migrations hold; any number that is always the same.

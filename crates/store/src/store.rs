@@ -165,6 +165,7 @@ pub(crate) enum Counter {
     GatewayUse,
     AdminToken,
     AdminTokenUse,
+    ApiGroup,
     Decision,
 }
 
@@ -177,6 +178,7 @@ impl Counter {
             Self::GatewayUse => "gateway-use",
             Self::AdminToken => "admin-token",
             Self::AdminTokenUse => "admin-token-use",
+            Self::ApiGroup => "api-group",
             Self::Decision => "decision",
         }
     }

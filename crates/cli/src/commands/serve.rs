@@ -22,8 +22,8 @@ use portcullis_server::{
     AppState, CountedDecisions, CountedFetch, DEFAULT_DRAIN_DELAY, DEFAULT_MAX_REQUESTS,
     DRAIN_TIME, DecisionWriter, Deployments, GatewayCredentials, LARGEST_MAX_REQUESTS, Limits,
     Loaded, MIN_STATE_KEY_BYTES, Metrics, Operations, Readiness, Serving, StateKey, StopSignal,
-    Stopper, Stopping, TLS_RELOAD_INTERVAL, TlsIdentity, TraceSettings, Traces, metrics_router,
-    router, serve, watch,
+    Stopper, Stopping, SystemIssuer, TLS_RELOAD_INTERVAL, TlsIdentity, TraceSettings, Traces,
+    metrics_router, router, serve, watch,
 };
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
@@ -192,7 +192,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
         decisions: decisions.clone(),
         management: database
             .as_ref()
-            .map(|one| Arc::new(one.management(&worker))),
+            .map(|one| Arc::new(one.management(&worker, system_issuer(arguments)))),
         state_key: Arc::new(state_key(arguments)?),
         public_url: public_url(arguments)?,
         readiness: readiness.clone(),
@@ -471,6 +471,18 @@ fn state_key(arguments: &Arguments) -> Result<StateKey> {
     };
     StateKey::from_text(text.trim().as_bytes()).with_context(|| {
         format!("PORTCULLIS_STATE_KEY is [redacted]: expected at least {MIN_STATE_KEY_BYTES} characters, such as those of `openssl rand -hex 32`")
+    })
+}
+
+/// What signs the access tokens of gateways. A state key that is too short has stopped the start before.
+fn system_issuer(arguments: &Arguments) -> SystemIssuer {
+    let key = arguments.state_key.as_deref().map(str::trim);
+    let sealed = key.and_then(|key| SystemIssuer::sealed_with(key.as_bytes()));
+    sealed.unwrap_or_else(|| {
+        if arguments.public_url.is_some() {
+            tracing::warn!("the access tokens of Cloudentity gateways end with this process, and no other replica takes them: set PORTCULLIS_STATE_KEY");
+        }
+        SystemIssuer::of_this_process()
     })
 }
 

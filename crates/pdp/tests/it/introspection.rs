@@ -543,3 +543,33 @@ async fn a_secret_that_is_missing_or_none_stops_the_start() {
         assert!(!error.contains("s3cret"));
     }
 }
+
+/// What a gateway asks about a token is answered by the issuer, for services that trust it.
+#[tokio::test]
+async fn a_token_is_looked_at_without_a_request() {
+    let answers = [
+        active(),
+        json_answer(&json!({ "active": false })),
+        (0, "", "away".into()),
+    ];
+    let scene = Scene::new("", "secret", &answers);
+    let point: &dyn DecisionPoint = &scene.point;
+    let of = |name: &str| [name.to_owned()];
+    let claims = point.inspect(&of("S"), "one").await.unwrap().unwrap();
+    assert_eq!(claims.get("aud"), Some(&json!(AUDIENCE)));
+    assert_eq!(point.inspect(&of("S"), "two").await, Ok(None));
+    assert_eq!(scene.asked(), 2);
+    assert_eq!(point.inspect(&of("Other"), "one").await, Ok(None));
+    assert_eq!(point.inspect(&[], "one").await, Ok(None));
+    assert_eq!(
+        scene.asked(),
+        2,
+        "nobody is asked for a service that is not there"
+    );
+    let both = ["Other".to_owned(), "S".to_owned()];
+    assert!(point.inspect(&both, "one").await.unwrap().is_some());
+    assert!(matches!(
+        point.inspect(&of("S"), "three").await,
+        Err(Unavailable::Introspection { .. })
+    ));
+}

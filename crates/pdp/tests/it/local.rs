@@ -247,3 +247,35 @@ async fn an_expired_token_is_refused_by_the_clock_that_was_given() {
     scene.clock.advance(Duration::from_hours(3));
     assert_eq!(scene.code().await, ReasonCode::TokenExpired);
 }
+
+/// A JWT is worth what its issuer's keys say, whoever sent it; it is not asked which scopes it has.
+#[tokio::test]
+async fn a_jwt_is_looked_at_without_a_request() {
+    let scene = Scene::new();
+    let point: &dyn DecisionPoint = &*scene.point;
+    let services = ["Solar System".to_owned()];
+    let now = scene.clock.unix_now();
+    let good = scene.issuer.token(AUDIENCE, "none", now);
+    let claims = point.inspect(&services, &good).await.unwrap().unwrap();
+    assert_eq!(claims["iss"], scene.issuer.url());
+    assert_eq!(point.inspect(&["Other".to_owned()], &good).await, Ok(None));
+    let other = scene.issuer.token("https://other.example.com", "none", now);
+    assert_eq!(point.inspect(&services, &other).await, Ok(None));
+    let old = scene.issuer.token(AUDIENCE, "none", now - 100_000);
+    assert_eq!(point.inspect(&services, &old).await, Ok(None));
+    let (signed, _) = good.rsplit_once('.').unwrap();
+    assert_eq!(
+        point.inspect(&services, &format!("{signed}.AAAA")).await,
+        Ok(None)
+    );
+    assert_eq!(point.inspect(&services, "opaque").await, Ok(None));
+    let stranger = Issuer::start();
+    let foreign = stranger.token(AUDIENCE, "none", now);
+    assert_eq!(point.inspect(&services, &foreign).await, Ok(None));
+    assert!(point.jwks_uri(scene.issuer.url()).await.is_some());
+    assert_eq!(
+        point.jwks_uri(stranger.url()).await,
+        None,
+        "nobody trusts it"
+    );
+}

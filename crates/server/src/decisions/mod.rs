@@ -21,7 +21,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use portcullis_engine::Question;
-use portcullis_model::{ApiRequest, Decision, ResponseDecision, ResponseOutcome};
+use portcullis_model::{
+    ApiRequest, Decision, ReasonCode, ResponseDecision, ResponseOutcome, Trace,
+};
 use portcullis_pdp::clock::Clock;
 use portcullis_store::Store;
 use tokio::sync::{Notify, Semaphore};
@@ -60,6 +62,18 @@ pub struct DecisionSettings {
     /// With these headers, what a replay needs is kept, too: the claims of tokens are personal data. `None` keeps
     /// nothing of it.
     pub inputs: Option<RecordedHeaders>,
+}
+
+/// A decision that an enforcement point has made by itself and told of afterwards.
+#[derive(Debug, Clone)]
+pub(crate) struct Reported {
+    pub(crate) permitted: bool,
+    pub(crate) reason: ReasonCode,
+    /// The method and the path of the API; empty where it is not known.
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) elapsed: Duration,
+    pub(crate) trace: Trace,
 }
 
 /// The recent decisions. Clones share them.
@@ -182,6 +196,27 @@ impl Decisions {
             status,
             elapsed,
             trace: decision.trace,
+            input: None,
+        });
+    }
+
+    /// Records a decision that a gateway of the Cloudentity protocol has told of.
+    pub(crate) fn reported(&self, id: &str, gateway: Arc<str>, reported: Reported) {
+        let Some(shared) = &self.0 else { return };
+        let outcome = if reported.permitted { "permit" } else { "deny" };
+        shared.record(DecisionRecord {
+            id: id.to_owned(),
+            time: shared.clock.unix_millis(),
+            phase: Phase::Request,
+            protocol: Protocol::Cloudentity,
+            gateway: Some(gateway),
+            method: reported.method,
+            path: record::bounded_path(&reported.path),
+            outcome,
+            reason: reported.reason,
+            status: (!reported.permitted).then_some(403),
+            elapsed: reported.elapsed,
+            trace: reported.trace,
             input: None,
         });
     }

@@ -49,6 +49,7 @@ pub(super) enum Phase {
 pub(super) enum Protocol {
     Sideband,
     Authzen,
+    Cloudentity,
 }
 
 /// The record as it is written, in this order.

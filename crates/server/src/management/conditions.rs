@@ -5,17 +5,17 @@ use axum::http::{HeaderMap, HeaderName, header};
 use crate::error::ApiError;
 
 /// The entity tag of a version.
-pub(super) fn etag(version: i64) -> String {
+pub(crate) fn etag(version: i64) -> String {
     format!("\"{version}\"")
 }
 
 /// Whether the client has this version already (`If-None-Match`).
-pub(super) fn is_known(headers: &HeaderMap, version: i64) -> Result<bool, ApiError> {
+pub(crate) fn is_known(headers: &HeaderMap, version: i64) -> Result<bool, ApiError> {
     Ok(tags(headers, &header::IF_NONE_MATCH)?.is_some_and(|tags| tags.matches(version)))
 }
 
 /// Whether the client may change this version (`If-Match`); a client that says nothing may change any.
-pub(super) fn check(headers: &HeaderMap, version: i64) -> Result<(), ApiError> {
+pub(crate) fn check(headers: &HeaderMap, version: i64) -> Result<(), ApiError> {
     match tags(headers, &header::IF_MATCH)? {
         Some(tags) if !tags.matches(version) => Err(ApiError::changed()),
         _ => Ok(()),

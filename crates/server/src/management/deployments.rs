@@ -9,7 +9,8 @@ use axum::response::Response;
 use portcullis_engine::SourceFile;
 use portcullis_pdp::directory::revision;
 use portcullis_store::{
-    AdminRole, Deployment, DeploymentSummary, NewDeployment, NewRollback, Source, StoreError,
+    AdminRole, Deployment, DeploymentSummary, Name, NewDeployment, NewRollback, Source, StoreError,
+    UnixMillis,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -20,7 +21,8 @@ use super::gateways::typed;
 use super::resources::{ApiServer, read};
 use super::sources::{Drafts, policy_path, service_path};
 use super::{
-    Admitted, JSON, Page, answer, check, conditions, details, json_body, listing, rfc3339,
+    Admitted, JSON, Management, Page, answer, check, conditions, details, json_body, listing,
+    rfc3339,
 };
 use crate::app::AppState;
 use crate::error::{ApiError, Detail, ErrorBody};
@@ -204,15 +206,15 @@ pub(crate) async fn create(
                 .into_iter()
                 .map(|SourceBody { path, text }| SourceFile { path, text })
                 .collect();
-            let sources = compiled(&admitted, sources).await?;
-            let new = new_deployment(&admitted, sources, sent.note, None)?;
+            let sources = compiled(&admitted.management, sources).await?;
+            let new = new_deployment(sources, sent.note, created_by, admitted.now, None)?;
             admitted.store().deploy(new).await?.summary
         }
         (None, Some(number)) => {
             let earlier = admitted.store().deployment(number).await?;
             let earlier = earlier.ok_or_else(ApiError::not_found)?;
             // This release may not read what an older one wrote.
-            compiled(&admitted, files(earlier)).await?;
+            compiled(&admitted.management, files(earlier)).await?;
             let new = NewRollback {
                 to: number,
                 note: sent.note,
@@ -266,8 +268,14 @@ async fn change(
         let drafts = Drafts::read(admitted.store().all_drafts().await?)?;
         let mut sources = current.map(files).unwrap_or_default();
         let note = edit(&drafts, &mut sources)?;
-        let sources = compiled(admitted, sources).await?;
-        let new = new_deployment(admitted, sources, note, Some(after))?;
+        let sources = compiled(&admitted.management, sources).await?;
+        let new = new_deployment(
+            sources,
+            note,
+            admitted.administrator.as_name()?,
+            admitted.now,
+            Some(after),
+        )?;
         match admitted.store().deploy(new).await {
             Err(StoreError::Conflict { .. }) => {}
             other => {
@@ -285,11 +293,11 @@ async fn change(
 }
 
 /// Compiles the files, in a process of its own where their language asks for that, and gives them back.
-async fn compiled(
-    admitted: &Admitted,
+pub(crate) async fn compiled(
+    management: &Arc<Management>,
     sources: Vec<SourceFile>,
 ) -> Result<Vec<SourceFile>, ApiError> {
-    let management = Arc::clone(&admitted.management);
+    let management = Arc::clone(management);
     let compile = move || {
         if let Err(error) = management.worker.try_out(&sources) {
             let detail = Detail::value(format!("the policies do not compile: {error}"));
@@ -303,10 +311,12 @@ async fn compiled(
         .map_err(|_| ApiError::unavailable())?
 }
 
-fn new_deployment(
-    admitted: &Admitted,
+/// A deployment of files that compile.
+pub(crate) fn new_deployment(
     sources: Vec<SourceFile>,
     note: String,
+    created_by: Name,
+    created_at: UnixMillis,
     after: Option<i64>,
 ) -> Result<NewDeployment, ApiError> {
     let digest = revision(&sources);
@@ -318,21 +328,22 @@ fn new_deployment(
             .map(|SourceFile { path, text }| Source { path, text })
             .collect(),
         note,
-        created_by: admitted.administrator.as_name()?,
-        created_at: admitted.now,
+        created_by,
+        created_at,
         after,
     })
 }
 
 /// Puts a file in the place of the one of its path.
-fn put(sources: &mut Vec<SourceFile>, path: String, text: String) {
+pub(crate) fn put(sources: &mut Vec<SourceFile>, path: String, text: String) {
     match sources.iter_mut().find(|file| file.path == path) {
         Some(file) => file.text = text,
         None => sources.push(SourceFile { path, text }),
     }
 }
 
-fn files(deployment: Deployment) -> Vec<SourceFile> {
+/// Its files, as they are compiled.
+pub(crate) fn files(deployment: Deployment) -> Vec<SourceFile> {
     let file = |Source { path, text }| SourceFile { path, text };
     deployment.sources.into_iter().map(file).collect()
 }

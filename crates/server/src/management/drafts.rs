@@ -75,7 +75,7 @@ impl Checked for ExternalOAuthServer {
         }
         compiles(json!({
             "name": "x", "base_urls": ["https://api.example.com"],
-            "tokens": token_documents(self, "x")?,
+            "tokens": token_documents(self, Some("x"))?,
         }))
     }
 }

@@ -4,14 +4,14 @@
 //!
 //! What is edited are drafts. Nothing of them decides until a deployment compiles them.
 
-mod conditions;
-mod deployments;
+pub(crate) mod conditions;
+pub(crate) mod deployments;
 mod drafts;
 mod gateways;
 mod import;
-mod resources;
-mod sources;
-mod yaml;
+pub(crate) mod resources;
+pub(crate) mod sources;
+pub(crate) mod yaml;
 
 use std::sync::Arc;
 
@@ -32,6 +32,7 @@ use utoipa_axum::routes;
 
 use crate::admin::{Administrator, authorize};
 use crate::app::AppState;
+use crate::cloudentity::ControlPlane;
 use crate::error::{ApiError, Detail};
 use crate::sideband::read;
 use crate::stored_credentials::StoredCredentials;
@@ -52,6 +53,8 @@ pub struct Management {
     pub worker: Worker,
     /// The languages that policies may be written in beside validators.
     pub languages: Vec<Arc<dyn PolicyLanguage>>,
+    /// What the control plane of the Cloudentity protocol has for itself.
+    pub control_plane: ControlPlane,
 }
 
 #[derive(OpenApi)]
@@ -167,7 +170,7 @@ impl Admitted {
 /// Which page of a list.
 #[derive(Debug, Clone, Copy, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-struct Page {
+pub(crate) struct Page {
     /// How many items, 1 to 1000; 100 where it is not there.
     limit: Option<u32>,
     /// Where to go on: from the link `next` of the page before.
@@ -252,7 +255,7 @@ async fn json_body(headers: &HeaderMap, kind: &str, body: Body) -> Result<Value,
 const JSON: &str = "application/json";
 
 /// A time as RFC 3339 writes it.
-fn rfc3339(at: UnixMillis) -> Option<String> {
+pub(crate) fn rfc3339(at: UnixMillis) -> Option<String> {
     DateTime::from_timestamp_millis(at.0).map(|at| at.to_rfc3339_opts(SecondsFormat::Millis, true))
 }
 

@@ -78,11 +78,16 @@ pub(crate) enum ExternalType {
 
 /// An external authorization server and the audience that tokens for the service have.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ExternalReference {
     pub(crate) id: String,
-    /// 1 to 1024 characters.
-    pub(crate) audience: String,
+    /// 1 to 1024 characters; it is there unless `anyAudience` is `true`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) audience: Option<String>,
+    /// `true`: tokens for any audience are accepted, as Cloudentity's services do where they have no audience of
+    /// their own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) any_audience: bool,
 }
 
 /// As in PingOne.

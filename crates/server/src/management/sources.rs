@@ -17,7 +17,7 @@ const SERVICE_KEYS: [&str; 4] = ["name", "base_urls", "tokens", "operations"];
 /// The same of an operation.
 const OPERATION_KEYS: [&str; 3] = ["name", "methods", "paths"];
 /// The same of a token issuer.
-const ISSUER_KEYS: [&str; 3] = ["issuer", "audiences", "leeway"];
+const ISSUER_KEYS: [&str; 4] = ["issuer", "audiences", "any_audience", "leeway"];
 /// Keys that name custom policies.
 const POLICY_KEYS: [&str; 2] = ["policy", "response_policy"];
 
@@ -91,7 +91,17 @@ pub(crate) fn service_document(
                 detail.at("authorizationServer.externalOAuthServer.id"),
             ])
         })?;
-        let tokens = token_documents(found, &server.external.audience)?;
+        let audience = match (&server.external.audience, server.external.any_audience) {
+            (Some(audience), false) => Some(audience.as_str()),
+            (None, true) => None,
+            _ => {
+                let detail = Detail::value("expected either audience, or anyAudience: true");
+                return Err(ApiError::invalid_data(vec![
+                    detail.at("authorizationServer.externalOAuthServer.audience"),
+                ]));
+            }
+        };
+        let tokens = token_documents(found, audience)?;
         document.insert("tokens".to_owned(), tokens);
     }
     let custom = service.access_control.as_ref();
@@ -115,10 +125,11 @@ pub(crate) fn service_document(
     Ok(Value::Object(document))
 }
 
-/// The token issuers that an external authorization server stands for.
+/// The token issuers that an external authorization server stands for, with the audience that tokens must have;
+/// `None` for any.
 pub(crate) fn token_documents(
     server: &ExternalOAuthServer,
-    audience: &str,
+    audience: Option<&str>,
 ) -> Result<Value, ApiError> {
     let validation = server.validation.as_ref();
     let leeway = validation.and_then(|one| one.clock_skew_tolerance);
@@ -126,7 +137,10 @@ pub(crate) fn token_documents(
     for issuer in &server.issuers {
         let mut token = Map::new();
         token.insert("issuer".to_owned(), json!(issuer));
-        token.insert("audiences".to_owned(), json!([audience]));
+        match audience {
+            Some(audience) => token.insert("audiences".to_owned(), json!([audience])),
+            None => token.insert("any_audience".to_owned(), json!(true)),
+        };
         if let Some(leeway) = leeway {
             token.insert("leeway".to_owned(), json!(leeway));
         }

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 /// The document of a value.
-pub(super) fn write(value: &Value) -> String {
+pub(crate) fn write(value: &Value) -> String {
     let mut text = String::new();
     block(&mut text, value, 0);
     text

@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "test support: a surprise ends the test")]
 
 mod authzen;
+mod cloudentity;
+mod cloudentity_admin;
+mod cloudentity_tokens;
 mod conformance;
 mod decision_streams;
 mod decisions;

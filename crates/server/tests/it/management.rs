@@ -11,8 +11,8 @@ use http_body_util::BodyExt;
 use portcullis_pdp::clock::{Clock, SystemClock};
 use portcullis_policies::{Worker, languages};
 use portcullis_server::{
-    Administration, AppState, Decisions, GatewayCredentials, Management, Readiness, Secret,
-    SecretKind, StateKey, StoredCredentials, openapi, router,
+    Administration, AppState, ControlPlane, Decisions, GatewayCredentials, Management, Readiness,
+    Secret, SecretKind, StateKey, StoredCredentials, SystemIssuer, openapi, router,
 };
 use portcullis_store::{AdminRole, NewAdminToken, Options, Store, UnixMillis};
 use portcullis_test_support::postgres::Postgres;
@@ -66,6 +66,7 @@ impl Service {
             credentials: Arc::clone(&credentials),
             worker: Worker::new(PathBuf::from("/nonexistent"), &[]),
             languages: languages(),
+            control_plane: ControlPlane::new(SystemIssuer::of_this_process()),
         };
         let state = AppState {
             decision_point: Arc::new(Always(Ok(permit()), 0.into())),
@@ -742,6 +743,7 @@ async fn without_a_token_only_this_machine_may_administer_and_only_where_that_is
             credentials: Arc::default(),
             worker: Worker::new(PathBuf::from("/nonexistent"), &[]),
             languages: Vec::new(),
+            control_plane: ControlPlane::new(SystemIssuer::of_this_process()),
         })),
         state_key: Arc::new(StateKey::random().unwrap()),
         public_url: None,

@@ -9,6 +9,7 @@
 mod admin_tokens;
 mod away;
 mod backend;
+mod cloudentity;
 mod decisions;
 mod deployments;
 mod drafts;

@@ -7,7 +7,8 @@ use anyhow::{Context, Result, bail};
 use portcullis_pdp::clock::Clock;
 use portcullis_policies::Worker;
 use portcullis_server::{
-    Administration, GatewayCredentials, MIN_ADMIN_TOKEN_BYTES, Management, StoredCredentials,
+    Administration, ControlPlane, GatewayCredentials, MIN_ADMIN_TOKEN_BYTES, Management,
+    StoredCredentials, SystemIssuer,
 };
 use portcullis_store::{Options, Store, UnixMillis};
 
@@ -35,8 +36,9 @@ impl Database {
     }
 
     /// What the management API works with.
-    pub(super) fn management(&self, worker: &Worker) -> Management {
+    pub(super) fn management(&self, worker: &Worker, issuer: SystemIssuer) -> Management {
         Management {
+            control_plane: ControlPlane::new(issuer),
             store: self.store.clone(),
             credentials: Arc::clone(&self.credentials),
             worker: worker.clone(),
