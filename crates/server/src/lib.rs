@@ -30,7 +30,7 @@ mod traces;
 pub use admin::{Administration, MIN_ADMIN_TOKEN_BYTES};
 pub use app::{AppState, MAX_BODY_BYTES, router};
 pub use counted::{CountedDecisions, CountedFetch};
-pub use credentials::{GatewayCredentials, InvalidCredentials};
+pub use credentials::{GatewayCredentials, InvalidCredentials, MIN_UNGUESSABLE_BYTES};
 pub use decisions::{
     DEFAULT_DECISIONS_KEPT, DEFAULT_DECISIONS_RETENTION_HOURS, DecisionSettings, DecisionWriter,
     Decisions, InvalidRecordedHeader, LARGEST_DECISIONS_KEPT, LONGEST_DECISIONS_RETENTION_HOURS,
