@@ -20,6 +20,7 @@ mod pressure;
 mod reload;
 mod revision;
 mod secret;
+mod sent_tokens;
 mod sideband;
 mod state;
 mod stopping;

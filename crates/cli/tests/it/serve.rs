@@ -215,7 +215,8 @@ fn answers_sideband_calls() {
         }
     }
     let mut elsewhere = call("/planets", Some(&silver));
-    elsewhere["url"] = json!("https://other.example.com/planets");
+    // The token in the path, too: it is not to be in the log.
+    elsewhere["url"] = json!(format!("https://other.example.com/planets/{silver}"));
     assert_eq!(
         service.decide(&elsewhere).body["response"]["response_code"],
         "404"

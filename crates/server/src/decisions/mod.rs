@@ -33,6 +33,7 @@ pub use writer::DecisionWriter;
 
 use crate::app::AppState;
 use crate::metrics::Metrics;
+use crate::sent_tokens::SentTokens;
 use crate::stopping::Stopping;
 use record::{DecisionRecord, Phase, Protocol};
 use ring::Ring;
@@ -145,7 +146,7 @@ impl Decisions {
             protocol: Protocol::Sideband,
             gateway,
             method: request.method.as_str().to_owned(),
-            path: record::bounded_path(request.url.path()),
+            path: path_of(request),
             outcome: decision.as_str(),
             reason: decision.reason.code,
             status: decision.status(),
@@ -176,7 +177,7 @@ impl Decisions {
             protocol: Protocol::Sideband,
             gateway,
             method: request.method.as_str().to_owned(),
-            path: record::bounded_path(request.url.path()),
+            path: path_of(request),
             outcome,
             reason: decision.reason.code,
             status,
@@ -237,6 +238,11 @@ impl Shared {
         let retention = i64::try_from(self.settings.retention.as_millis()).unwrap_or(i64::MAX);
         self.clock.unix_millis().saturating_sub(retention)
     }
+}
+
+/// The path as it is kept: without the token of the request.
+fn path_of(request: &ApiRequest) -> String {
+    record::bounded_path(&SentTokens::of(request).redacted(request.url.path()))
 }
 
 impl fmt::Debug for Shared {

@@ -355,6 +355,14 @@ async fn nothing_of_a_request_is_kept_but_method_and_path() {
 }
 
 #[tokio::test]
+async fn a_token_in_the_path_is_replaced() {
+    let service = Fixture::in_memory();
+    service.decide("a/token-value/b").await;
+    service.decide("a/token%2Dv%61lue").await;
+    assert_eq!(service.paths("").await, ["a/redacted", "a/redacted/b"]);
+}
+
+#[tokio::test]
 async fn where_it_is_asked_for_the_input_is_kept_without_the_token() {
     let headers = RecordedHeaders::new(["x-app"]).unwrap();
     let service = Fixture::new(
