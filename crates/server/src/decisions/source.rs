@@ -159,17 +159,22 @@ impl Shared {
         }
     }
 
-    /// Where a stream goes on that ended with the decision of that id; `None` where it is gone.
+    /// Where a stream goes on that ended with the decision of that id; `None` where it is gone, or older than the
+    /// retention: what came after it may be gone.
     pub(super) async fn place_after(&self, id: &str) -> Result<Option<Place>, ApiError> {
+        let oldest = self.oldest();
         let Some(store) = &self.store else {
             let found = self.find(id).await;
+            let found = found.filter(|(_, record)| record.time >= oldest);
             return Ok(found.map(|(number, _)| Place::Memory(number.saturating_add(1))));
         };
         let Ok(id) = Id::try_from(id.to_owned()) else {
             return Ok(None);
         };
         let found = store.decision(&id).await.map_err(|error| away(&error))?;
-        Ok(found.map(|one| Place::Database(one.position)))
+        Ok(found
+            .filter(|one| one.decision.decided_at.0 >= oldest)
+            .map(|one| Place::Database(one.position)))
     }
 
     /// What has come since. A failure is not logged: a stream asks again and again.
@@ -178,6 +183,7 @@ impl Shared {
         filter: &DecisionFilter,
         place: Place,
     ) -> Result<Following, ApiError> {
+        let filter = &self.within_retention(filter);
         match (place, &self.store) {
             (Place::Database(position), Some(store)) => {
                 let found = store.decisions_after(position, FOLLOWING).await;

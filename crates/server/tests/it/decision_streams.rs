@@ -100,6 +100,32 @@ async fn a_stream_shows_what_comes_and_goes_on_where_it_ended() {
     }
 }
 
+#[tokio::test]
+async fn a_stream_does_not_show_what_is_older_than_the_retention() {
+    let (_directory, store) = database().await;
+    for store in [None, Some(store)] {
+        let service = Fixture::new(settings(), store.clone());
+        let writer = service.decisions.start();
+        let first = service.decide("a/old").await;
+        service.decide("a/old").await;
+        if store.is_some() {
+            writer.finish(Duration::from_mins(1)).await;
+        }
+        let mut slow = service.stream("", Some(&first)).await;
+        service.wait(Duration::from_hours(25));
+        let mut resumed = service.stream("", Some(&first)).await;
+        let event = resumed.next().await.unwrap();
+        assert_eq!(event[1], ("data".into(), "{\"missed\":null}".into()));
+        // In memory nothing waits, so that this stream does not get to read before the time is over.
+        let _writer = service.decisions.start();
+        service.decide("a/new").await;
+        assert_eq!(resumed.decision().await.0, "a/new");
+        if store.is_none() {
+            assert_eq!(slow.decision().await.0, "a/new");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 #[expect(
     clippy::disallowed_methods,

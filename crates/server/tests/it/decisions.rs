@@ -157,6 +157,11 @@ impl Fixture {
             .to_owned()
     }
 
+    /// Moves the clock.
+    pub(crate) fn wait(&self, time: Duration) {
+        self.clock.0.fetch_add(time.as_secs(), Ordering::SeqCst);
+    }
+
     /// Makes so many decisions, a second each.
     pub(crate) async fn decide_many(&self, paths: &[&str]) {
         for path in paths {
