@@ -77,6 +77,14 @@ impl ApiError {
         }
     }
 
+    /// Whether who asked is refused, and not only turned away for now.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(
+            self.status,
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN
+        )
+    }
+
     /// 401: KONG's plugin prints this message and the id.
     pub(crate) fn invalid_credential() -> Self {
         Self::new(

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use axum::body::Body;
 use http_body_util::BodyExt;
-use portcullis_server::{DecisionSettings, StopSignal};
+use portcullis_server::{DecisionSettings, Secret, SecretKind, StopSignal};
+use portcullis_store::{AdminRole, Id, NewAdminToken, UnixMillis};
 use serde_json::{Value, json};
 
 use crate::decisions::{Fixture, database, settings};
@@ -144,6 +145,48 @@ async fn a_stream_in_which_nothing_happens_shows_that_it_is_alive() {
         assert_eq!(next().await, ":\n\n");
         let passed = begun.elapsed().as_secs();
         assert!((15 * beats..=16 * beats).contains(&passed), "{passed}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_its_administrator_is_none_any_more() {
+    let (_directory, store) = database().await;
+    let service = Fixture::new(settings(), Some(store.clone()));
+    let _writer = service.decisions.start();
+    let mut streams = Vec::new();
+    for name in ["expires", "revoked", "stays"] {
+        let secret = Secret::random(SecretKind::AdminToken).unwrap();
+        let now = UnixMillis(1_700_000_000_000);
+        let token = NewAdminToken {
+            id: Id::try_from(name.to_owned()).unwrap(),
+            name: name.parse().unwrap(),
+            role: AdminRole::Viewer,
+            sha256: secret.sha256(),
+            expires_at: (name == "expires").then_some(UnixMillis(now.0 + 60_000)),
+        };
+        let token = store.create_admin_token(token, now).await.unwrap();
+        let answer = service
+            .open_as(secret.expose(), "decisions/stream", &[])
+            .await;
+        assert_eq!(answer.status(), 200);
+        streams.push((name, token.id, Events(answer.into_body())));
+    }
+    service.wait(Duration::from_secs(61));
+    let now = UnixMillis(1_700_000_061_000);
+    store.revoke_admin_token(&streams[1].1, now).await.unwrap();
+    // The next question is due, without waiting for it.
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(16)).await;
+    tokio::time::resume();
+    service.decide("a/1").await;
+    for (name, _, mut events) in streams {
+        if name == "stays" {
+            assert_eq!(events.decision().await.0, "a/1");
+        } else {
+            let event = events.next().await.unwrap();
+            assert_eq!(event[0], ("event".into(), "refused".into()), "{name}");
+            assert_eq!(events.next().await, None, "{name}");
+        }
     }
 }
 

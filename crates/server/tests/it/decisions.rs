@@ -110,8 +110,11 @@ impl Fixture {
         let (signals, receiver) = mpsc::channel(2);
         tokio::spawn(stopper.run(receiver));
         let shared = Arc::clone(&clock) as Arc<dyn Clock>;
+        let mut administration = Administration::default().with_token(ADMIN).unwrap();
+        if let Some(store) = &store {
+            administration = administration.with_store(store.clone());
+        }
         let decisions = Decisions::new(settings, store, shared, metrics.clone(), stopping.clone());
-        let administration = Administration::default().with_token(ADMIN).unwrap();
         let state = AppState {
             decision_point: Arc::new(ByPath),
             credentials: None,
@@ -171,8 +174,17 @@ impl Fixture {
     }
 
     pub(crate) async fn open(&self, path: &str, headers: &[(&str, &str)]) -> Response<Body> {
+        self.open_as(ADMIN, path, headers).await
+    }
+
+    pub(crate) async fn open_as(
+        &self,
+        token: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Response<Body> {
         let url = format!("/v1/environments/any/{path}");
-        let mut request = Request::get(url).header("authorization", format!("Bearer {ADMIN}"));
+        let mut request = Request::get(url).header("authorization", format!("Bearer {token}"));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
