@@ -226,7 +226,7 @@ impl ApiError {
 
     /// 429: too many streams and exports are open.
     pub(crate) fn too_many_readers() -> Self {
-        let message = "Too many streams and exports of decisions are open; close one";
+        let message = "Too many streams, exports and pages of decisions are under way; close one";
         let error = Self::new(StatusCode::TOO_MANY_REQUESTS, "REQUEST_LIMITED", message);
         Self {
             retry_after: Some(5),

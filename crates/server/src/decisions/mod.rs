@@ -13,6 +13,8 @@ mod record;
 mod ring;
 mod source;
 mod stream;
+#[cfg(test)]
+mod testing;
 mod writer;
 
 use std::fmt;
@@ -48,7 +50,7 @@ pub const DEFAULT_DECISIONS_RETENTION_HOURS: u32 = 24;
 pub const LONGEST_DECISIONS_RETENTION_HOURS: u32 = 87_600;
 /// How many decisions wait for a database that is away.
 const MAX_WAITING: usize = 20_000;
-/// How many streams and exports may be open at once.
+/// How many pages, streams and exports may be under way at once.
 const MAX_READERS: usize = 16;
 
 /// What is kept of decisions.

@@ -203,52 +203,10 @@ async fn clean(shared: &Shared) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::{DecisionRecord, Phase, Protocol};
-    use super::super::{DecisionSettings, Decisions, MAX_WAITING};
+    use super::super::MAX_WAITING;
+    use super::super::testing::{kept_in_database, record};
     use super::*;
-    use crate::health::Readiness;
-    use crate::metrics::Metrics;
-    use crate::stopping::Stopper;
-    use portcullis_model::{ReasonCode, Trace};
-    use portcullis_pdp::clock::SystemClock;
-    use portcullis_store::{DecisionFilter, Options};
-
-    async fn kept_in_database() -> (Decisions, Arc<Shared>, Store) {
-        let options = Options::default();
-        let store = Store::open("sqlite::memory:", &options).await.unwrap();
-        let settings = DecisionSettings {
-            kept: 100_000,
-            retention: Duration::from_hours(1),
-            inputs: None,
-        };
-        let stopping = Stopper::new(Readiness::default(), Duration::ZERO).stopping();
-        let metrics = Metrics::new(Arc::new(SystemClock));
-        let clock = Arc::new(SystemClock);
-        let decisions = Decisions::new(settings, Some(store.clone()), clock, metrics, stopping);
-        let shared = Arc::clone(decisions.0.as_ref().unwrap());
-        (decisions, shared, store)
-    }
-
-    fn record(number: i64, service: &str) -> DecisionRecord {
-        DecisionRecord {
-            id: format!("d-{number}"),
-            time: number,
-            phase: Phase::Request,
-            protocol: Protocol::Sideband,
-            gateway: None,
-            method: "GET".to_owned(),
-            path: "/".to_owned(),
-            outcome: "permit",
-            reason: ReasonCode::Permitted,
-            status: None,
-            elapsed: Duration::ZERO,
-            trace: Trace {
-                service: Some(service.into()),
-                ..Trace::default()
-            },
-            input: None,
-        }
-    }
+    use portcullis_store::DecisionFilter;
 
     async fn written(store: &Store) -> Vec<i64> {
         let (mut all, mut last) = (Vec::new(), 0);

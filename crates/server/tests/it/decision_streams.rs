@@ -224,7 +224,7 @@ async fn streams_are_bounded_take_no_place_of_a_decision_and_end_with_the_servic
     for _ in 0..16 {
         streams.push(service.stream("", None).await);
     }
-    for path in ["decisions/stream", "decisions.jsonl"] {
+    for path in ["decisions/stream", "decisions.jsonl", "decisions"] {
         let (status, error) = service.get(path).await;
         assert_eq!((status, &error["code"]), (429, &json!("REQUEST_LIMITED")));
     }
@@ -233,6 +233,22 @@ async fn streams_are_bounded_take_no_place_of_a_decision_and_end_with_the_servic
     assert_eq!(streams[3].decision().await.0, "a");
     // A place is free once its client is gone.
     streams.pop();
+    let freed = async {
+        loop {
+            let page = service.open("decisions", &[]).await;
+            if page.status() != 429 {
+                return page;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let page = tokio::time::timeout(Duration::from_secs(30), freed)
+        .await
+        .unwrap();
+    // A page that is not sent yet has the place now.
+    assert_eq!(page.status(), 200);
+    assert_eq!(service.open("decisions", &[]).await.status(), 429);
+    drop(page);
     let freed = async {
         while service.open("decisions.jsonl", &[]).await.status() == 429 {
             tokio::time::sleep(Duration::from_millis(10)).await;
