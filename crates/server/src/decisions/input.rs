@@ -115,6 +115,10 @@ impl RecordedHeaders {
     }
 }
 
+/// What a value, or a member of an object, takes in memory beside its text, in bytes: the name, its place in the index,
+/// and the allocations.
+const VALUE_OVERHEAD: usize = 96;
+
 /// What was kept; nothing where it was too large. `Debug` shows nothing of it.
 pub(super) struct RecordedInput(Option<Box<Input>>);
 
@@ -131,6 +135,20 @@ struct Input {
 }
 
 impl RecordedInput {
+    /// About how many bytes of memory it takes.
+    pub(super) fn footprint(&self) -> usize {
+        let Some(input) = &self.0 else { return 0 };
+        let headers = input.headers.iter();
+        let headers = headers.map(|(name, value)| VALUE_OVERHEAD + name.len() + value.len());
+        let claims = input.claims.iter().flatten();
+        let claims = claims.map(|(name, value)| name.len() + footprint(value));
+        size_of::<Input>()
+            + input.method.len()
+            + input.url.len()
+            + headers.sum::<usize>()
+            + claims.sum::<usize>()
+    }
+
     /// Request, token and time as in a policy test.
     pub(super) fn to_json(&self) -> Option<Value> {
         let input = self.0.as_ref()?;
@@ -208,6 +226,22 @@ fn weight(value: &Value) -> usize {
                 .sum::<usize>()
         }
     }
+}
+
+/// About how many bytes of memory a value takes. Claims are nested no deeper than whoever read them allows.
+fn footprint(value: &Value) -> usize {
+    let within = match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => text.len(),
+        Value::Array(list) => list.iter().map(footprint).sum(),
+        Value::Object(members) => {
+            let members = members.iter();
+            members
+                .map(|(name, value)| name.len() + footprint(value))
+                .sum()
+        }
+    };
+    VALUE_OVERHEAD + within
 }
 
 #[cfg(test)]
@@ -298,6 +332,17 @@ mod tests {
         assert_eq!(input["request"].get("headers"), None);
         let in_path = request("https://api.example.com/opaque%2Bto%2Fken==", &fields);
         assert_eq!(kept.input(&in_path, None, 0).to_json(), None);
+    }
+
+    #[test]
+    fn the_footprint_counts_every_claim() {
+        let kept = RecordedHeaders::default();
+        let request = request("https://api.example.com/m", &[]);
+        let footprint = |claims: Value| kept.input(&request, claims.as_object(), 0).footprint();
+        let none = footprint(json!({}));
+        let numbers = footprint(json!({ "a": vec![0; 1000], "b": { "c": "x".repeat(1000) } }));
+        // The members a, b and c, and a thousand numbers; the texts.
+        assert_eq!(numbers - none, 1003 * VALUE_OVERHEAD + 1003);
     }
 
     #[test]

@@ -50,6 +50,11 @@ pub const DEFAULT_DECISIONS_RETENTION_HOURS: u32 = 24;
 pub const LONGEST_DECISIONS_RETENTION_HOURS: u32 = 87_600;
 /// How many decisions wait for a database that is away.
 const MAX_WAITING: usize = 20_000;
+/// Most memory of the decisions that wait for a database, in bytes.
+const MAX_WAITING_BYTES: usize = 64 * 1024 * 1024;
+/// Most memory of decisions that are kept in this process, in bytes: for each that may be kept, and in any case.
+const BYTES_PER_KEPT: usize = 8 * 1024;
+const MIN_KEPT_BYTES: usize = 16 * 1024 * 1024;
 /// How many pages, streams and exports may be under way at once.
 const MAX_READERS: usize = 16;
 
@@ -105,14 +110,16 @@ impl Decisions {
         if settings.kept == 0 {
             return Self::off();
         }
-        let bound = match store {
-            None => usize::try_from(settings.kept).unwrap_or(usize::MAX),
-            Some(_) => MAX_WAITING,
+        let kept = usize::try_from(settings.kept).unwrap_or(usize::MAX);
+        let budget = kept.saturating_mul(BYTES_PER_KEPT).max(MIN_KEPT_BYTES);
+        let (bound, budget) = match store {
+            None => (kept, budget),
+            Some(_) => (MAX_WAITING, MAX_WAITING_BYTES),
         };
         Self(Some(Arc::new(Shared {
             settings,
             store,
-            ring: Ring::new(bound),
+            ring: Ring::new(bound, budget),
             clock,
             metrics,
             stopping,
@@ -220,18 +227,26 @@ impl Decisions {
 impl Shared {
     fn record(&self, record: DecisionRecord) {
         let pushed = self.ring.push(Arc::new(record));
-        if self.store.is_some() {
-            if pushed.dropped.is_some() {
-                self.metrics.decision_dropped(1);
+        if self.store.is_none() {
+            // Those that go for their number are not counted: that is what was asked for.
+            if pushed.crowded_out > 0 {
+                self.metrics.decision_dropped(pushed.crowded_out as u64);
                 if !self.overflowing.swap(true, Ordering::Relaxed) {
-                    tracing::error!(
-                        "too many decisions wait for the database; the oldest are dropped"
-                    );
+                    tracing::warn!("the decisions are so large that fewer are kept than asked for");
                 }
             }
-            if pushed.waiting >= portcullis_store::MAX_DECISION_BATCH {
-                self.wake.notify_one();
+            return;
+        }
+        if !pushed.dropped.is_empty() {
+            self.metrics.decision_dropped(pushed.dropped.len() as u64);
+            if !self.overflowing.swap(true, Ordering::Relaxed) {
+                tracing::error!("too many decisions wait for the database; the oldest are dropped");
             }
+        }
+        if pushed.waiting >= portcullis_store::MAX_DECISION_BATCH
+            || pushed.bytes >= writer::MAX_BATCH_BYTES
+        {
+            self.wake.notify_one();
         }
     }
 

@@ -20,6 +20,13 @@ pub(super) fn kept(store: Option<Store>) -> (Decisions, Arc<Shared>) {
         retention: Duration::MAX,
         inputs: None,
     };
+    kept_with(settings, store)
+}
+
+pub(super) fn kept_with(
+    settings: DecisionSettings,
+    store: Option<Store>,
+) -> (Decisions, Arc<Shared>) {
     let stopping = Stopper::new(Readiness::default(), Duration::ZERO).stopping();
     let metrics = Metrics::new(Arc::new(SystemClock));
     let clock = Arc::new(SystemClock);
