@@ -73,9 +73,9 @@ impl Administration {
             });
         }
         // The database is not asked about what can be no token of ours.
-        let prefix = SecretKind::AdminToken.prefix().as_bytes();
         let refused = || ApiError::invalid_admin_token().challenged();
-        let store = self.store.as_ref().filter(|_| token.starts_with(prefix));
+        let may_be = SecretKind::AdminToken.has_form(token);
+        let store = self.store.as_ref().filter(|_| may_be);
         let found = store.ok_or_else(refused)?.find_admin_token(&digest).await;
         let found = found.map_err(ApiError::from)?.ok_or_else(refused)?;
         if found.standing(now) != Standing::Live {
@@ -167,6 +167,29 @@ fn asks_loopback(headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::http::StatusCode;
+    use axum::response::IntoResponse;
+    use portcullis_store::Options;
+
+    #[tokio::test]
+    async fn the_database_is_asked_only_about_what_can_be_a_token() {
+        let options = Options::default();
+        let store = Store::open("sqlite::memory:", &options).await.unwrap();
+        // From now on every question fails otherwise than by 401.
+        store.close().await;
+        let administration = Administration::default().with_store(store);
+        for (token, asked) in [
+            (format!("portcullis_admin_{}", "a".repeat(43)), true),
+            (format!("portcullis_admin_{}", "a".repeat(42)), false),
+            (format!("portcullis_admin_{}", "a".repeat(44)), false),
+            (format!("portcullis_admin_{}+", "a".repeat(42)), false),
+            ("portcullis_admin_".to_owned(), false),
+        ] {
+            let found = administration.find(token.as_bytes(), UnixMillis(0)).await;
+            let status = found.unwrap_err().into_response().status();
+            assert_eq!(status != StatusCode::UNAUTHORIZED, asked, "{token}");
+        }
+    }
 
     #[test]
     fn a_name_of_this_machine_is_one() {

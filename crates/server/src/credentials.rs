@@ -17,9 +17,14 @@ const MAX_CREDENTIALS: usize = 1000;
 /// Longest credential, in bytes. A credential of PingOne is a signed JWT of one to two kilobytes.
 const MAX_CREDENTIAL_BYTES: usize = 8 * 1024;
 
+/// Shortest credential that is taken for one that cannot be guessed, in bytes: 96 bits in base64.
+pub const MIN_UNGUESSABLE_BYTES: usize = 16;
+
 /// A set of gateway credentials: those that the service was started with, and those of its database.
 pub struct GatewayCredentials {
     given: HashSet<[u8; 32]>,
+    /// How many of them are so short that they can be guessed.
+    short: usize,
     stored: Option<Arc<StoredCredentials>>,
 }
 
@@ -42,6 +47,7 @@ impl GatewayCredentials {
             .map(str::trim)
             .filter(|one| !one.is_empty());
         let mut given = HashSet::new();
+        let mut short = 0;
         for (index, credential) in each.enumerate() {
             // A header value with other characters could never be sent (RFC 9110 section 5.5).
             if credential.len() > MAX_CREDENTIAL_BYTES
@@ -51,12 +57,16 @@ impl GatewayCredentials {
                     position: index + 1,
                 });
             }
-            given.insert(sha256(credential.as_bytes()).to_bytes());
+            let is_new = given.insert(sha256(credential.as_bytes()).to_bytes());
+            if is_new && credential.len() < MIN_UNGUESSABLE_BYTES {
+                short += 1;
+            }
         }
         match given.len() {
             0 => Err(InvalidCredentials::None),
             1..=MAX_CREDENTIALS => Ok(Self {
                 given,
+                short,
                 stored: None,
             }),
             _ => Err(InvalidCredentials::TooMany),
@@ -66,10 +76,20 @@ impl GatewayCredentials {
     /// Those of a database alone, or with `given` beside them.
     #[must_use]
     pub fn stored(given: Option<Self>, stored: Arc<StoredCredentials>) -> Self {
+        let (given, short) = given
+            .map(|list| (list.given, list.short))
+            .unwrap_or_default();
         Self {
-            given: given.map(|list| list.given).unwrap_or_default(),
+            given,
+            short,
             stored: Some(stored),
         }
+    }
+
+    /// How many of the given ones are shorter than [`MIN_UNGUESSABLE_BYTES`]. Those of a database are all random.
+    #[must_use]
+    pub const fn short(&self) -> usize {
+        self.short
     }
 
     /// Who asks with a credential at that time; `None` where it is none of these.
@@ -137,6 +157,17 @@ mod tests {
             assert_eq!(caller, None, "{wrong}");
         }
         assert_eq!(format!("{credentials:?}"), "GatewayCredentials([3])");
+    }
+
+    #[test]
+    fn short_ones_are_counted() {
+        let list = "fifteen-bytes-a\nsixteen-bytes-ab\nx,x";
+        let credentials = GatewayCredentials::parse(list).unwrap();
+        assert_eq!(credentials.short(), 2);
+        let stored = Arc::new(StoredCredentials::default());
+        let both = GatewayCredentials::stored(Some(credentials), Arc::clone(&stored));
+        assert_eq!(both.short(), 2);
+        assert_eq!(GatewayCredentials::stored(None, stored).short(), 0);
     }
 
     #[test]

@@ -77,6 +77,14 @@ impl ApiError {
         }
     }
 
+    /// Whether who asked is refused, and not only turned away for now.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(
+            self.status,
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN
+        )
+    }
+
     /// 401: KONG's plugin prints this message and the id.
     pub(crate) fn invalid_credential() -> Self {
         Self::new(
@@ -218,7 +226,7 @@ impl ApiError {
 
     /// 429: too many streams and exports are open.
     pub(crate) fn too_many_readers() -> Self {
-        let message = "Too many streams and exports of decisions are open; close one";
+        let message = "Too many streams, exports and pages of decisions are under way; close one";
         let error = Self::new(StatusCode::TOO_MANY_REQUESTS, "REQUEST_LIMITED", message);
         Self {
             retry_after: Some(5),

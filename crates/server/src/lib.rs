@@ -21,6 +21,7 @@ mod pressure;
 mod reload;
 mod revision;
 mod secret;
+mod sent_tokens;
 mod sideband;
 mod state;
 mod stopping;
@@ -32,7 +33,7 @@ pub use admin::{Administration, MIN_ADMIN_TOKEN_BYTES};
 pub use app::{AppState, MAX_BODY_BYTES, router};
 pub use cloudentity::{ControlPlane, SystemIssuer};
 pub use counted::{CountedDecisions, CountedFetch};
-pub use credentials::{GatewayCredentials, InvalidCredentials};
+pub use credentials::{GatewayCredentials, InvalidCredentials, MIN_UNGUESSABLE_BYTES};
 pub use decisions::{
     DEFAULT_DECISIONS_KEPT, DEFAULT_DECISIONS_RETENTION_HOURS, DecisionSettings, DecisionWriter,
     Decisions, InvalidRecordedHeader, LARGEST_DECISIONS_KEPT, LONGEST_DECISIONS_RETENTION_HOURS,

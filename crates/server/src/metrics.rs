@@ -219,7 +219,7 @@ impl Metrics {
         );
         registry.register(
             "decision_records",
-            "Records of decisions for the database: written, or dropped because it was away for too long or refused them",
+            "Records of decisions for the database: written, or dropped because it was away for too long or refused them; without one, dropped because they were too large together",
             self.decision_records.clone(),
         );
         registry.register(

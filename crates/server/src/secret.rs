@@ -27,6 +27,17 @@ impl SecretKind {
             Self::GatewayCredential => "portcullis_gateway_",
         }
     }
+
+    /// Whether a text has the form of such a secret: its prefix and 43 characters of base64url, which 256 bits are.
+    pub(crate) fn has_form(self, text: &[u8]) -> bool {
+        let random = text.strip_prefix(self.prefix().as_bytes());
+        random.is_some_and(|random| {
+            random.len() == 43
+                && random
+                    .iter()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte))
+        })
+    }
 }
 
 /// A new secret: its prefix and 256 random bits in base64url. `Debug` shows nothing of it.
@@ -86,6 +97,20 @@ mod tests {
         assert_eq!(one.expose().len(), "portcullis_admin_".len() + 43);
         assert_ne!(one.expose(), other.expose());
         assert_eq!(format!("{one:?}"), "Secret([redacted])");
+        let is_token = |text: &str| SecretKind::AdminToken.has_form(text.as_bytes());
+        assert!(is_token(one.expose()) && is_token(other.expose()));
+        assert!(!SecretKind::GatewayCredential.has_form(one.expose().as_bytes()));
+        let random = "x".repeat(43);
+        assert!(is_token(&format!("portcullis_admin_{random}")));
+        for wrong in [
+            "portcullis_admin_".to_owned(),
+            format!("portcullis_admin_{random}x"),
+            format!("portcullis_admin_{}", &random[1..]),
+            format!("portcullis_admin_{}=", &random[1..]),
+            random.clone(),
+        ] {
+            assert!(!is_token(&wrong), "{wrong}");
+        }
         // FIPS 180-4, the digest of "abc".
         assert_eq!(
             sha256(b"abc").as_str(),

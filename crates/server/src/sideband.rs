@@ -26,6 +26,7 @@ use crate::app::{AppState, MAX_BODY_BYTES};
 use crate::credentials::Caller;
 use crate::error::ApiError;
 use crate::revision::MinimumRevision;
+use crate::sent_tokens::SentTokens;
 
 /// The headers that may carry a gateway credential: that of `PingOne` and `PingAuthorize`, and
 /// that of their ancestor `PingDataGovernance`.
@@ -51,14 +52,7 @@ pub(crate) async fn request(
     let decision = decide(&state, &request, &id).await?;
     demanded.check(&decision.trace)?;
     let elapsed = state.clock.monotonic().saturating_duration_since(started);
-    log(
-        &id,
-        &caller,
-        &decision,
-        request.method.as_str(),
-        request.url.path(),
-        elapsed,
-    );
+    log(&id, &caller, &decision, &request, elapsed);
     let now = state.clock.unix_now();
     let follow_up = decision.follow_up.as_ref();
     let sealed = follow_up.and_then(|known| state.state_key.seal(&request, known, now));
@@ -207,15 +201,10 @@ pub(crate) async fn read(body: Body) -> Result<Vec<u8>, ApiError> {
     }
 }
 
-/// One line a decision. The query stays out: it may hold what nobody should read in a log.
-fn log(
-    id: &str,
-    caller: &Caller,
-    decision: &Decision,
-    method: &str,
-    path: &str,
-    elapsed: Duration,
-) {
+/// One line a decision. The query stays out, and the token wherever it stands: nobody should read them in a log.
+fn log(id: &str, caller: &Caller, decision: &Decision, request: &ApiRequest, elapsed: Duration) {
+    let tokens = SentTokens::of(request);
+    let path = tokens.redacted(request.url.path());
     let path: String = path.chars().take(512).collect();
     tracing::info!(
         decision_id = id,
@@ -225,7 +214,7 @@ fn log(
         service = decision.trace.service.as_deref(),
         operation = decision.trace.operation.as_deref(),
         gateway = caller.gateway.as_deref(),
-        method,
+        method = request.method.as_str(),
         path,
         elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
         "decided"

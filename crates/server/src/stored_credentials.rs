@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use portcullis_pdp::clock::Clock;
 use portcullis_store::{FoundCredential, Id, MAX_USES, Store, StoreError, UnixMillis};
+use tokio::sync::Mutex;
 
 /// How often the database is asked whether anything has changed.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -18,7 +20,12 @@ const INTERVALS_PER_REPORT: u32 = 10;
 
 /// What was last read, and when each was last used.
 #[derive(Default)]
-pub struct StoredCredentials(ArcSwap<HashMap<[u8; 32], Arc<Known>>>);
+pub struct StoredCredentials {
+    known: ArcSwap<HashMap<[u8; 32], Arc<Known>>>,
+    /// Held from the question to the database until its answer is in place: an answer from before a revocation
+    /// must not take the place of one from after it.
+    reading: Mutex<()>,
+}
 
 struct Known {
     id: Id,
@@ -31,7 +38,7 @@ struct Known {
 impl StoredCredentials {
     /// Whose credential that is at that time.
     pub(crate) fn accept(&self, digest: &[u8; 32], now: UnixMillis) -> Option<Arc<str>> {
-        let known = self.0.load();
+        let known = self.known.load();
         let known = known.get(digest)?;
         if known.expires_at.is_some_and(|at| at <= now) {
             return None;
@@ -42,8 +49,17 @@ impl StoredCredentials {
 
     /// Reads all that are good.
     pub async fn read(&self, store: &Store, now: UnixMillis) -> Result<(), StoreError> {
-        let found = store.credentials(now).await?;
-        let before = self.0.load_full();
+        self.replace(store.credentials(now)).await
+    }
+
+    /// One after the other: a question that is asked later is also answered later.
+    async fn replace(
+        &self,
+        question: impl Future<Output = Result<Vec<FoundCredential>, StoreError>>,
+    ) -> Result<(), StoreError> {
+        let _turn = self.reading.lock().await;
+        let found = question.await?;
+        let before = self.known.load_full();
         let entry = |found: FoundCredential| {
             let FoundCredential {
                 credential,
@@ -62,7 +78,7 @@ impl StoredCredentials {
             });
             (digest, known)
         };
-        self.0
+        self.known
             .store(Arc::new(found.into_iter().map(entry).collect()));
         Ok(())
     }
@@ -101,7 +117,7 @@ impl StoredCredentials {
 
     /// Tells the database when credentials were last used. What it did not take is told the next time.
     pub async fn report(&self, store: &Store) -> Result<(), StoreError> {
-        let known = self.0.load_full();
+        let known = self.known.load_full();
         let pending: Vec<_> = known
             .values()
             .filter_map(|one| match one.used_at.swap(0, Ordering::Relaxed) {
@@ -127,6 +143,58 @@ impl StoredCredentials {
 
 impl fmt::Debug for StoredCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "StoredCredentials([{}])", self.0.load().len())
+        write!(f, "StoredCredentials([{}])", self.known.load().len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use portcullis_store::GatewayCredential;
+    use tokio::sync::oneshot;
+
+    fn found() -> FoundCredential {
+        FoundCredential {
+            credential: GatewayCredential {
+                id: Id::try_from("c".to_owned()).unwrap(),
+                gateway_id: Id::try_from("g".to_owned()).unwrap(),
+                sha256: [7; 32].into(),
+                created_at: UnixMillis(0),
+                expires_at: None,
+                revoked_at: None,
+                last_used_at: None,
+            },
+            gateway_name: "kong".parse().unwrap(),
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_from_before_a_revocation_does_not_bring_the_credential_back() {
+        let credentials = StoredCredentials::default();
+        let (late, comes) = oneshot::channel();
+        let poller = credentials.replace(async { Ok(comes.await.unwrap()) });
+        let revoked = async {
+            // The poller has asked by now, and its answer is still on the way.
+            let read = credentials.replace(async { Ok(Vec::new()) });
+            let mut read = std::pin::pin!(read);
+            let ahead = is_done(read.as_mut()).await;
+            late.send(vec![found()]).ok().unwrap();
+            if !ahead {
+                read.await.unwrap();
+            }
+        };
+        let (answered, ()) = tokio::join!(biased; poller, revoked);
+        answered.unwrap();
+        assert_eq!(credentials.accept(&[7; 32], UnixMillis(1)), None);
+    }
+
+    /// Whether it is done at the first look.
+    async fn is_done(
+        mut one: std::pin::Pin<&mut impl Future<Output = Result<(), StoreError>>>,
+    ) -> bool {
+        std::future::poll_fn(|context| {
+            std::task::Poll::Ready(one.as_mut().poll(context).is_ready())
+        })
+        .await
     }
 }

@@ -21,9 +21,9 @@ use portcullis_policies::Worker;
 use portcullis_server::{
     AppState, CountedDecisions, CountedFetch, DEFAULT_DRAIN_DELAY, DEFAULT_MAX_REQUESTS,
     DRAIN_TIME, DecisionWriter, Deployments, GatewayCredentials, LARGEST_MAX_REQUESTS, Limits,
-    Loaded, MIN_STATE_KEY_BYTES, Metrics, Operations, Readiness, Serving, StateKey, StopSignal,
-    Stopper, Stopping, SystemIssuer, TLS_RELOAD_INTERVAL, TlsIdentity, TraceSettings, Traces,
-    metrics_router, router, serve, watch,
+    Loaded, MIN_STATE_KEY_BYTES, MIN_UNGUESSABLE_BYTES, Metrics, Operations, Readiness, Serving,
+    StateKey, StopSignal, Stopper, Stopping, SystemIssuer, TLS_RELOAD_INTERVAL, TlsIdentity,
+    TraceSettings, Traces, metrics_router, router, serve, watch,
 };
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
@@ -162,6 +162,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
     start_log(arguments.log_level.parse()?);
     let given = credentials(arguments)?;
+    let short = given.as_ref().map_or(0, GatewayCredentials::short);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
@@ -228,6 +229,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
         tracing::info!(%address, services = loaded.services, tls = tls.is_some(), "the decision service listens");
         if tls.is_none() && !address.ip().is_loopback() {
             tracing::warn!("calls are not encrypted: give --tls-certificate and --tls-key, or put TLS in front, as gateway credentials and tokens pass here");
+        }
+        if short > 0 {
+            tracing::warn!(
+                count = short,
+                "gateway credentials shorter than {MIN_UNGUESSABLE_BYTES} characters can be guessed: replace them, such as by `openssl rand -hex 32`"
+            );
         }
         if let Some(tls) = tls {
             let metrics = metrics.clone();

@@ -215,7 +215,8 @@ fn answers_sideband_calls() {
         }
     }
     let mut elsewhere = call("/planets", Some(&silver));
-    elsewhere["url"] = json!("https://other.example.com/planets");
+    // The token in the path, too: it is not to be in the log.
+    elsewhere["url"] = json!(format!("https://other.example.com/planets/{silver}"));
     assert_eq!(
         service.decide(&elsewhere).body["response"]["response_code"],
         "404"
@@ -367,6 +368,22 @@ fn stops_when_it_is_told_to() {
     assert!(Command::new("kill").arg(&id).status().unwrap().success());
     assert!(service.child.wait().unwrap().success());
     assert!(service.log().contains("stopping"), "{}", service.log());
+}
+
+#[test]
+fn credentials_that_can_be_guessed_are_told_at_the_start_without_showing_them() {
+    let root = directory(&policy("http://127.0.0.1:1"));
+    let root = root.path().to_str().unwrap();
+    let list = tempfile::NamedTempFile::new().unwrap();
+    fs::write(list.path(), "guess-me\na-credential-of-32-visible-bytes\n").unwrap();
+    let list = list.path().to_str().unwrap();
+    let service = Service::launch_with(&["--policy", root, "--credentials", list]);
+    service.until("the warning is in the log", || {
+        service.log().contains("can be guessed")
+    });
+    let log = service.log();
+    assert!(log.contains("\"count\":1"), "{log}");
+    assert!(!log.contains("guess-me"), "{log}");
 }
 
 #[test]

@@ -8,6 +8,8 @@ use percent_encoding::percent_decode_str;
 use portcullis_model::ApiRequest;
 use serde_json::{Map, Value, json};
 
+use crate::sent_tokens::{REDACTED, SentTokens};
+
 /// Largest input that is kept, in bytes of its texts.
 const MAX_INPUT_BYTES: usize = 32 * 1024;
 /// Most header names that can be asked for.
@@ -26,10 +28,6 @@ const CREDENTIALS: [&str; 9] = [
 ];
 /// Query parameters that hold tokens (RFC 6750 section 2.3, RFC 6749, `OpenID` Connect Core).
 const TOKEN_PARAMETERS: [&str; 3] = ["access_token", "id_token", "refresh_token"];
-/// Shortest text that is taken for a token where it stands elsewhere in a request, in bytes.
-const SHORTEST_TOKEN: usize = 8;
-/// What stands in place of a token.
-const REDACTED: &str = "redacted";
 
 /// Which header fields of a request are kept with its decision.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -77,25 +75,15 @@ impl RecordedHeaders {
         claims: Option<&Map<String, Value>>,
         now: i64,
     ) -> RecordedInput {
-        let authorization: Vec<&str> = request.headers.values("authorization").collect();
-        let sent: Vec<&str> = authorization
-            .iter()
-            .map(|value| {
-                value
-                    .split_once(' ')
-                    .map_or(*value, |(_, token)| token.trim())
-            })
-            .filter(|token| token.len() >= SHORTEST_TOKEN)
-            .collect();
-        let holds_token = |text: &str| sent.iter().any(|token| text.contains(token));
+        let sent = SentTokens::of(request);
         let mut url = without_tokens(request.url.as_str());
-        if holds_token(&url) {
+        if sent.are_in(&url) {
             url.truncate(before_query(&url).len());
         }
         let mut headers = Vec::new();
         for name in &self.0 {
             for value in request.headers.values(name) {
-                if !holds_token(value) {
+                if !sent.are_in(value) {
                     headers.push((name.clone(), value.to_owned()));
                 }
             }
@@ -111,7 +99,7 @@ impl RecordedHeaders {
                     .map(|(name, value)| name.len() + weight(value))
                     .sum()
             });
-        if size > MAX_INPUT_BYTES || holds_token(&url) {
+        if size > MAX_INPUT_BYTES || sent.are_in(&url) {
             return RecordedInput(None);
         }
         RecordedInput(Some(Box::new(Input {
@@ -120,11 +108,16 @@ impl RecordedHeaders {
             headers,
             source_ip: request.source.ip,
             claims: claims.cloned(),
-            unverified: claims.is_none() && !authorization.is_empty(),
+            unverified: claims.is_none()
+                && request.headers.values("authorization").next().is_some(),
             now: now / 1000,
         })))
     }
 }
+
+/// What a value, or a member of an object, takes in memory beside its text, in bytes: the name, its place in the index,
+/// and the allocations.
+const VALUE_OVERHEAD: usize = 96;
 
 /// What was kept; nothing where it was too large. `Debug` shows nothing of it.
 pub(super) struct RecordedInput(Option<Box<Input>>);
@@ -142,6 +135,20 @@ struct Input {
 }
 
 impl RecordedInput {
+    /// About how many bytes of memory it takes.
+    pub(super) fn footprint(&self) -> usize {
+        let Some(input) = &self.0 else { return 0 };
+        let headers = input.headers.iter();
+        let headers = headers.map(|(name, value)| VALUE_OVERHEAD + name.len() + value.len());
+        let claims = input.claims.iter().flatten();
+        let claims = claims.map(|(name, value)| name.len() + footprint(value));
+        size_of::<Input>()
+            + input.method.len()
+            + input.url.len()
+            + headers.sum::<usize>()
+            + claims.sum::<usize>()
+    }
+
     /// Request, token and time as in a policy test.
     pub(super) fn to_json(&self) -> Option<Value> {
         let input = self.0.as_ref()?;
@@ -221,6 +228,22 @@ fn weight(value: &Value) -> usize {
     }
 }
 
+/// About how many bytes of memory a value takes. Claims are nested no deeper than whoever read them allows.
+fn footprint(value: &Value) -> usize {
+    let within = match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => text.len(),
+        Value::Array(list) => list.iter().map(footprint).sum(),
+        Value::Object(members) => {
+            let members = members.iter();
+            members
+                .map(|(name, value)| name.len() + footprint(value))
+                .sum()
+        }
+    };
+    VALUE_OVERHEAD + within
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -291,6 +314,35 @@ mod tests {
             "https://api.example.com/m?a=1&access_token=redacted"
         );
         assert_eq!(input.get("token_not_verified"), None);
+    }
+
+    #[test]
+    fn a_token_in_the_url_is_found_however_it_is_spelled() {
+        let fields = [
+            ("Authorization", "Bearer opaque+to/ken=="),
+            ("X-Copy", "opaque%2bto%2Fken=="),
+        ];
+        let kept = RecordedHeaders::new(["X-Copy"]).unwrap();
+        let in_query = request(
+            "https://api.example.com/m?a=opaque%2Bto%2fken%3D%3D",
+            &fields,
+        );
+        let input = kept.input(&in_query, None, 0).to_json().unwrap();
+        assert_eq!(input["request"]["url"], "https://api.example.com/m");
+        assert_eq!(input["request"].get("headers"), None);
+        let in_path = request("https://api.example.com/opaque%2Bto%2Fken==", &fields);
+        assert_eq!(kept.input(&in_path, None, 0).to_json(), None);
+    }
+
+    #[test]
+    fn the_footprint_counts_every_claim() {
+        let kept = RecordedHeaders::default();
+        let request = request("https://api.example.com/m", &[]);
+        let footprint = |claims: Value| kept.input(&request, claims.as_object(), 0).footprint();
+        let none = footprint(json!({}));
+        let numbers = footprint(json!({ "a": vec![0; 1000], "b": { "c": "x".repeat(1000) } }));
+        // The members a, b and c, and a thousand numbers; the texts.
+        assert_eq!(numbers - none, 1003 * VALUE_OVERHEAD + 1003);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -9,6 +10,7 @@ use portcullis_store::AdminRole;
 use serde_json::json;
 
 use super::query::{Asked, Wanted};
+use super::reader::Reader;
 use crate::admin;
 use crate::app::AppState;
 use crate::error::{ApiError, ErrorBody};
@@ -20,7 +22,7 @@ use crate::error::{ApiError, ErrorBody};
         ("reason" = Option<String>, Query), ("gateway" = Option<String>, Query),
         ("since" = Option<String>, Query, description = "RFC 3339; from then on"),
         ("until" = Option<String>, Query, description = "RFC 3339; before then"),
-        ("limit" = Option<u32>, Query, description = "1 to 1000"), ("cursor" = Option<String>, Query, description = "that of `_links.next`")),
+        ("limit" = Option<u32>, Query, description = "1 to 1000; a page of large records has fewer"), ("cursor" = Option<String>, Query, description = "that of `_links.next`")),
     responses((status = 200), (status = "default", body = ErrorBody)))]
 pub(super) async fn decisions(
     State(state): State<AppState>,
@@ -28,10 +30,13 @@ pub(super) async fn decisions(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     admin::authorize(&state, &headers, AdminRole::Viewer).await?;
-    let shared = state.decisions.shared()?;
+    let reader = Reader::enter(&state.decisions)?;
     let wanted = Wanted::parse(&uri, Asked::Page)?;
     let cursor = wanted.cursor.as_deref();
-    let page = shared.page(&wanted.filter, cursor, wanted.limit).await?;
+    let page = reader
+        .shared
+        .page(&wanted.filter, cursor, wanted.limit)
+        .await?;
     let at = |cursor: Option<&str>| {
         let url = state.public_url.as_deref().unwrap_or_default();
         format!("{url}{}{}", uri.path(), wanted.query(cursor))
@@ -40,16 +45,34 @@ pub(super) async fn decisions(
     if let (Some(members), Some(next)) = (links.as_object_mut(), &page.next) {
         members.insert("next".to_owned(), json!({ "href": at(Some(next)) }));
     }
+    let size = page.lines.len();
     // The records are JSON already.
     let mut body = "{\"_embedded\":{\"decisions\":[".to_owned();
-    body.push_str(&page.lines.join(","));
+    for (number, line) in page.lines.into_iter().enumerate() {
+        if number > 0 {
+            body.push(',');
+        }
+        body.push_str(&line);
+    }
     // Writing to a string cannot fail.
-    let _ = write!(
-        body,
-        "]}},\"size\":{},\"_links\":{links}}}",
-        page.lines.len()
-    );
-    Ok(answer(body))
+    let _ = write!(body, "]}},\"size\":{size},\"_links\":{links}}}");
+    let body = Bytes::from_owner(PageBody {
+        text: body,
+        _reader: reader,
+    });
+    Ok(answer(Body::from(body)))
+}
+
+/// A page, which holds its place among the readers until it is sent: so many are in memory at once, not more.
+struct PageBody {
+    text: String,
+    _reader: Reader,
+}
+
+impl AsRef<[u8]> for PageBody {
+    fn as_ref(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
 }
 
 /// One decision.
@@ -69,11 +92,13 @@ pub(super) async fn decision(
     }
     let Path((_, id)) = path;
     let found = shared.one(&id).await?;
-    found.map(answer).ok_or_else(ApiError::not_found)
+    found
+        .map(|line| answer(Body::from(line)))
+        .ok_or_else(ApiError::not_found)
 }
 
 /// Decisions are about people: nobody on the way keeps them.
-fn answer(body: String) -> Response {
+fn answer(body: Body) -> Response {
     let head = [
         (header::CONTENT_TYPE, "application/json"),
         (header::CACHE_CONTROL, "no-store"),

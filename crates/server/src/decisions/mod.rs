@@ -13,6 +13,8 @@ mod record;
 mod ring;
 mod source;
 mod stream;
+#[cfg(test)]
+mod testing;
 mod writer;
 
 use std::fmt;
@@ -35,6 +37,7 @@ pub use writer::DecisionWriter;
 
 use crate::app::AppState;
 use crate::metrics::Metrics;
+use crate::sent_tokens::SentTokens;
 use crate::stopping::Stopping;
 use record::{DecisionRecord, Phase, Protocol};
 use ring::Ring;
@@ -49,7 +52,12 @@ pub const DEFAULT_DECISIONS_RETENTION_HOURS: u32 = 24;
 pub const LONGEST_DECISIONS_RETENTION_HOURS: u32 = 87_600;
 /// How many decisions wait for a database that is away.
 const MAX_WAITING: usize = 20_000;
-/// How many streams and exports may be open at once.
+/// Most memory of the decisions that wait for a database, in bytes.
+const MAX_WAITING_BYTES: usize = 64 * 1024 * 1024;
+/// Most memory of decisions that are kept in this process, in bytes: for each that may be kept, and in any case.
+const BYTES_PER_KEPT: usize = 8 * 1024;
+const MIN_KEPT_BYTES: usize = 16 * 1024 * 1024;
+/// How many pages, streams and exports may be under way at once.
 const MAX_READERS: usize = 16;
 
 /// What is kept of decisions.
@@ -116,14 +124,16 @@ impl Decisions {
         if settings.kept == 0 {
             return Self::off();
         }
-        let bound = match store {
-            None => usize::try_from(settings.kept).unwrap_or(usize::MAX),
-            Some(_) => MAX_WAITING,
+        let kept = usize::try_from(settings.kept).unwrap_or(usize::MAX);
+        let budget = kept.saturating_mul(BYTES_PER_KEPT).max(MIN_KEPT_BYTES);
+        let (bound, budget) = match store {
+            None => (kept, budget),
+            Some(_) => (MAX_WAITING, MAX_WAITING_BYTES),
         };
         Self(Some(Arc::new(Shared {
             settings,
             store,
-            ring: Ring::new(bound),
+            ring: Ring::new(bound, budget),
             clock,
             metrics,
             stopping,
@@ -159,7 +169,7 @@ impl Decisions {
             protocol: Protocol::Sideband,
             gateway,
             method: request.method.as_str().to_owned(),
-            path: record::bounded_path(request.url.path()),
+            path: path_of(request),
             outcome: decision.as_str(),
             reason: decision.reason.code,
             status: decision.status(),
@@ -190,7 +200,7 @@ impl Decisions {
             protocol: Protocol::Sideband,
             gateway,
             method: request.method.as_str().to_owned(),
-            path: record::bounded_path(request.url.path()),
+            path: path_of(request),
             outcome,
             reason: decision.reason.code,
             status,
@@ -252,18 +262,26 @@ impl Decisions {
 impl Shared {
     fn record(&self, record: DecisionRecord) {
         let pushed = self.ring.push(Arc::new(record));
-        if self.store.is_some() {
-            if pushed.dropped.is_some() {
-                self.metrics.decision_dropped(1);
+        if self.store.is_none() {
+            // Those that go for their number are not counted: that is what was asked for.
+            if pushed.crowded_out > 0 {
+                self.metrics.decision_dropped(pushed.crowded_out as u64);
                 if !self.overflowing.swap(true, Ordering::Relaxed) {
-                    tracing::error!(
-                        "too many decisions wait for the database; the oldest are dropped"
-                    );
+                    tracing::warn!("the decisions are so large that fewer are kept than asked for");
                 }
             }
-            if pushed.waiting >= portcullis_store::MAX_DECISION_BATCH {
-                self.wake.notify_one();
+            return;
+        }
+        if !pushed.dropped.is_empty() {
+            self.metrics.decision_dropped(pushed.dropped.len() as u64);
+            if !self.overflowing.swap(true, Ordering::Relaxed) {
+                tracing::error!("too many decisions wait for the database; the oldest are dropped");
             }
+        }
+        if pushed.waiting >= portcullis_store::MAX_DECISION_BATCH
+            || pushed.bytes >= writer::MAX_BATCH_BYTES
+        {
+            self.wake.notify_one();
         }
     }
 
@@ -272,6 +290,11 @@ impl Shared {
         let retention = i64::try_from(self.settings.retention.as_millis()).unwrap_or(i64::MAX);
         self.clock.unix_millis().saturating_sub(retention)
     }
+}
+
+/// The path as it is kept: without the token of the request.
+fn path_of(request: &ApiRequest) -> String {
+    record::bounded_path(&SentTokens::of(request).redacted(request.url.path()))
 }
 
 impl fmt::Debug for Shared {

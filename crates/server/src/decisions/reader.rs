@@ -1,4 +1,5 @@
-//! Those who read for longer than a call takes: streams and exports, of which only so many may be open at once.
+//! Those who read much, or for longer than a call takes: pages, exports and streams, of which only so many may be open
+//! at once.
 
 use std::sync::Arc;
 

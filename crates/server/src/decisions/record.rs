@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat};
-use portcullis_model::{CheckOutcome, ReasonCode, Trace};
+use portcullis_model::{Attribute, Check, CheckOutcome, ReasonCode, Trace};
 use portcullis_store::{
     DecisionAbout, Id, InvalidValue, MAX_DECISION_BYTES, NewDecision, UnixMillis,
 };
@@ -15,6 +15,9 @@ use super::input::RecordedInput;
 
 /// Longest path that is kept, in bytes.
 const MAX_PATH_BYTES: usize = 512;
+
+/// What a record takes beside its texts: the allocations and its place in the row, in bytes.
+const RECORD_OVERHEAD: usize = 128;
 
 /// A decision that was made.
 pub(super) struct DecisionRecord {
@@ -112,6 +115,25 @@ impl DecisionRecord {
         };
         // Writing texts and numbers to a string cannot fail.
         serde_json::to_string(&line).unwrap_or_default()
+    }
+
+    /// About how many bytes of memory it takes: of texts, with something for each place in which one is kept.
+    pub(super) fn footprint(&self) -> usize {
+        let attributes = |check: &Check| {
+            let attributes = check.attributes.iter();
+            attributes
+                .map(|one| size_of::<Attribute>() + one.name.len() + one.value.len())
+                .sum::<usize>()
+        };
+        let checks = self.trace.checks.iter();
+        let checks = checks
+            .map(|check| size_of::<Check>() + check.detail.len() + attributes(check))
+            .sum::<usize>();
+        // What is shared (the names of service, operation, revision and gateway) is not counted.
+        let input = self.input.as_ref().map_or(0, RecordedInput::footprint);
+        let miss = self.trace.nearest_miss.as_ref().map_or(0, String::len);
+        let texts = self.id.len() + self.method.len() + self.path.len() + miss;
+        size_of::<Self>() + RECORD_OVERHEAD + texts + checks + input
     }
 
     pub(super) fn about(&self) -> DecisionAbout {

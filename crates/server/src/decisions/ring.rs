@@ -1,4 +1,4 @@
-//! A bounded row of records, each with a number that is one higher than that of the one before. Its lock is held for
+//! A row of records, bounded in number and in memory, each with a number that is one higher than that of the one before. Its lock is held for
 //! moments only: nothing is searched, written or freed under it.
 
 use std::collections::VecDeque;
@@ -9,58 +9,84 @@ use super::record::DecisionRecord;
 /// Most records that are read at once.
 const PAGE: usize = 1000;
 
-/// The row. Full, it drops its oldest record for each new one.
+/// The row. Full, it drops its oldest records for a new one.
 pub(super) struct Ring {
     bound: usize,
+    /// In bytes, as [`DecisionRecord::footprint`] estimates them.
+    budget: usize,
     row: Mutex<Row>,
 }
 
 #[derive(Default)]
 struct Row {
-    records: VecDeque<Arc<DecisionRecord>>,
+    /// Each with its footprint.
+    records: VecDeque<(Arc<DecisionRecord>, usize)>,
+    /// The sum of the footprints.
+    bytes: usize,
     /// The number of the first record that is there, or of the next one to come.
     first: u64,
 }
 
 /// What became of a push.
 pub(super) struct Pushed {
-    /// The record that had to go. It is freed by whoever drops this, outside the lock.
-    pub(super) dropped: Option<Arc<DecisionRecord>>,
+    /// The records that had to go. They are freed by whoever drops this, outside the lock.
+    pub(super) dropped: Vec<Arc<DecisionRecord>>,
+    /// How many of them had to go for their memory, not for their number.
+    pub(super) crowded_out: usize,
     /// How many records are there now.
     pub(super) waiting: usize,
+    /// How many bytes they take.
+    pub(super) bytes: usize,
 }
 
 /// Records with their numbers.
 pub(super) type Numbered = Vec<(u64, Arc<DecisionRecord>)>;
 
 impl Ring {
-    /// For at most so many records, at least one.
-    pub(super) fn new(bound: usize) -> Self {
+    /// For at most so many records of together so many bytes, at least one.
+    pub(super) fn new(bound: usize, budget: usize) -> Self {
         Self {
             bound: bound.max(1),
+            budget,
             row: Mutex::default(),
         }
     }
 
     pub(super) fn push(&self, record: Arc<DecisionRecord>) -> Pushed {
+        let footprint = record.footprint();
+        let (mut dropped, mut crowded_out) = (Vec::new(), 0);
         let mut row = self.row();
-        let dropped = if row.records.len() >= self.bound {
-            row.pop()
-        } else {
-            None
-        };
-        row.records.push_back(record);
+        if row.records.len() >= self.bound {
+            dropped.extend(row.pop());
+        }
+        while row.bytes.saturating_add(footprint) > self.budget {
+            let Some(record) = row.pop() else { break };
+            dropped.push(record);
+            crowded_out += 1;
+        }
+        row.bytes = row.bytes.saturating_add(footprint);
+        row.records.push_back((record, footprint));
         Pushed {
             dropped,
+            crowded_out,
             waiting: row.records.len(),
+            bytes: row.bytes,
         }
     }
 
-    /// Takes the oldest away.
-    pub(super) fn take(&self, most: usize) -> Vec<Arc<DecisionRecord>> {
+    /// Takes the oldest away: at most so many, of together at most so many bytes unless the first alone is larger.
+    pub(super) fn take(&self, most: usize, bytes: usize) -> Vec<Arc<DecisionRecord>> {
         let mut row = self.row();
-        let most = most.min(row.records.len());
-        (0..most).map_while(|_| row.pop()).collect()
+        let mut taken = Vec::new();
+        let mut sum = 0_usize;
+        while let Some((_, footprint)) = row.records.front() {
+            sum = sum.saturating_add(*footprint);
+            if taken.len() >= most || (sum > bytes && !taken.is_empty()) {
+                break;
+            }
+            taken.extend(row.pop());
+        }
+        taken
     }
 
     /// How many records are there.
@@ -97,7 +123,7 @@ impl Ring {
         loop {
             let mut row = self.row();
             let mut gone = Vec::new();
-            while gone.len() < PAGE && row.records.front().is_some_and(|one| one.time < time) {
+            while gone.len() < PAGE && row.records.front().is_some_and(|(one, _)| one.time < time) {
                 gone.extend(row.pop());
             }
             drop(row);
@@ -115,7 +141,8 @@ impl Ring {
 
 impl Row {
     fn pop(&mut self) -> Option<Arc<DecisionRecord>> {
-        let record = self.records.pop_front()?;
+        let (record, footprint) = self.records.pop_front()?;
+        self.bytes = self.bytes.saturating_sub(footprint);
         self.first += 1;
         Some(record)
     }
@@ -129,6 +156,52 @@ impl Row {
         let skipped = usize::try_from(number.saturating_sub(self.first)).unwrap_or(usize::MAX);
         let start = skipped.min(self.records.len());
         let records = self.records.range(start..).take(PAGE);
-        (number..).zip(records.map(Arc::clone)).collect()
+        (number..)
+            .zip(records.map(|(record, _)| Arc::clone(record)))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{large, record};
+    use super::*;
+
+    #[test]
+    fn memory_is_bounded_as_well_as_number() {
+        let ring = Ring::new(3, 500_000);
+        for (number, dropped, crowded_out) in [(0, 0, 0), (1, 0, 0), (2, 1, 1), (3, 1, 1)] {
+            let pushed = ring.push(Arc::new(large(number)));
+            assert_eq!(
+                (pushed.dropped.len(), pushed.crowded_out),
+                (dropped, crowded_out)
+            );
+            assert!((200_000..=500_000).contains(&pushed.bytes));
+        }
+        assert_eq!((ring.len(), ring.next()), (2, 4));
+        for number in 4..7 {
+            ring.push(Arc::new(record(number, "S")));
+        }
+        // Large ones are gone: their bytes as well.
+        assert_eq!((ring.len(), ring.take(9, usize::MAX).len()), (3, 3));
+        assert_eq!(ring.row().bytes, 0);
+        // One that is too large by itself is kept alone.
+        let ring = Ring::new(3, 100_000);
+        for number in 0..2 {
+            ring.push(Arc::new(large(number)));
+        }
+        assert_eq!(ring.len(), 1);
+    }
+
+    #[test]
+    fn so_many_bytes_are_taken_at_once() {
+        let ring = Ring::new(10, usize::MAX);
+        for number in 0..5 {
+            ring.push(Arc::new(large(number)));
+        }
+        let taken: Vec<_> = (0..4).map(|_| ring.take(500, 500_000).len()).collect();
+        assert_eq!(taken, [2, 2, 1, 0]);
+        ring.push(Arc::new(large(5)));
+        assert_eq!(ring.take(500, 1).len(), 1);
     }
 }

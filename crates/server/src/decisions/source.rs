@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use portcullis_store::{DecisionFilter, Id, StoreError, UnixMillis};
+use portcullis_store::{DecisionFilter, Id, Store, StoreError, UnixMillis};
 
 use super::query::wrong;
 use super::record::DecisionRecord;
@@ -38,8 +38,11 @@ pub(super) enum Place {
     Database(i64),
 }
 
-/// Most decisions that a stream takes at once.
-const FOLLOWING: u32 = 500;
+/// Most decisions that are asked of a database at once: a record has up to 256 KiB.
+const CHUNK: u32 = 64;
+/// Largest page, in bytes of its records, unless one record alone is larger. Ends before the record with which it
+/// would be larger.
+pub(super) const MAX_PAGE_BYTES: usize = 8 * 1024 * 1024;
 
 impl Decisions {
     /// What they are read from. Fails where none are kept.
@@ -73,46 +76,59 @@ impl Shared {
                 Some((UnixMillis(time), id))
             }
         };
-        // One more, to see whether there is another page.
-        let found = store
-            .decisions(&filter, before, limit.saturating_add(1))
-            .await;
-        let mut found = found.map_err(|error| away(&error))?;
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let more = found.len() > limit;
-        found.truncate(limit);
-        let last = found.last().filter(|_| more).map(|one| &one.decision);
-        let next = last.map(|last| format!("{}.{}", last.decided_at.0, last.id));
-        Ok(Page {
-            lines: found.into_iter().map(|one| one.decision.record).collect(),
-            next,
-        })
+        self.page_of_database(store, &filter, before, limit).await
+    }
+
+    async fn page_of_database(
+        &self,
+        store: &Store,
+        filter: &DecisionFilter,
+        before: Option<(UnixMillis, &str)>,
+        limit: u32,
+    ) -> Result<Page, ApiError> {
+        let mut page = Bounded::new(limit);
+        let mut last = before.map(|(time, id)| (time, id.to_owned()));
+        loop {
+            // One more than there is room for, to see whether there is another page.
+            let wanted = page.room().saturating_add(1).min(CHUNK);
+            let from = last.as_ref().map(|(time, id)| (*time, id.as_str()));
+            let found = store.decisions(filter, from, wanted).await;
+            let found = found.map_err(|error| away(&error))?;
+            let is_end = found.len() < wanted as usize;
+            for one in found {
+                let one = one.decision;
+                if !page.push(one.record) {
+                    let next = last.map(|(time, id)| format!("{}.{id}", time.0));
+                    return Ok(page.with_next(next));
+                }
+                last = Some((one.decided_at, one.id.to_string()));
+            }
+            if is_end {
+                return Ok(page.with_next(None));
+            }
+        }
     }
 
     async fn page_of_memory(&self, filter: &DecisionFilter, from: u64, limit: u32) -> Page {
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let mut found: Vec<(u64, Arc<DecisionRecord>)> = Vec::new();
-        let mut from = from;
+        let mut page = Bounded::new(limit);
+        let (mut from, mut last) = (from, None);
         loop {
             let records = self.ring.before(from);
-            let Some((last, _)) = records.last() else {
-                break;
+            let Some((end, _)) = records.last() else {
+                return page.with_next(None);
             };
-            from = *last;
-            let matching = |record: &DecisionRecord| wanted(filter, record);
-            found.extend(records.into_iter().filter(|(_, record)| matching(record)));
-            if found.len() > limit {
-                break;
+            from = *end;
+            let matching = records
+                .into_iter()
+                .filter(|(_, record)| wanted(filter, record));
+            for (number, record) in matching {
+                if page.room() == 0 || !page.push(record.to_json()) {
+                    return page.with_next(last.map(|last: u64| last.to_string()));
+                }
+                last = Some(number);
             }
             // Whoever decides must not wait for whoever searches.
             tokio::task::yield_now().await;
-        }
-        let more = found.len() > limit;
-        found.truncate(limit);
-        let next = found.last().filter(|_| more);
-        Page {
-            next: next.map(|(number, _)| number.to_string()),
-            lines: found.iter().map(|(_, record)| record.to_json()).collect(),
         }
     }
 
@@ -159,17 +175,22 @@ impl Shared {
         }
     }
 
-    /// Where a stream goes on that ended with the decision of that id; `None` where it is gone.
+    /// Where a stream goes on that ended with the decision of that id; `None` where it is gone, or older than the
+    /// retention: what came after it may be gone.
     pub(super) async fn place_after(&self, id: &str) -> Result<Option<Place>, ApiError> {
+        let oldest = self.oldest();
         let Some(store) = &self.store else {
             let found = self.find(id).await;
+            let found = found.filter(|(_, record)| record.time >= oldest);
             return Ok(found.map(|(number, _)| Place::Memory(number.saturating_add(1))));
         };
         let Ok(id) = Id::try_from(id.to_owned()) else {
             return Ok(None);
         };
         let found = store.decision(&id).await.map_err(|error| away(&error))?;
-        Ok(found.map(|one| Place::Database(one.position)))
+        Ok(found
+            .filter(|one| one.decision.decided_at.0 >= oldest)
+            .map(|one| Place::Database(one.position)))
     }
 
     /// What has come since. A failure is not logged: a stream asks again and again.
@@ -178,12 +199,13 @@ impl Shared {
         filter: &DecisionFilter,
         place: Place,
     ) -> Result<Following, ApiError> {
+        let filter = &self.within_retention(filter);
         match (place, &self.store) {
             (Place::Database(position), Some(store)) => {
-                let found = store.decisions_after(position, FOLLOWING).await;
+                let found = store.decisions_after(position, CHUNK).await;
                 let found = found.map_err(|_| ApiError::storage_unavailable())?;
                 let last = found.last().map_or(position, |one| one.position);
-                let more = found.len() >= FOLLOWING as usize;
+                let more = found.len() >= CHUNK as usize;
                 let missed = match found.first() {
                     Some(first) if first.position > position.saturating_add(1) => {
                         let oldest = store.first_decision_position().await;
@@ -211,17 +233,21 @@ impl Shared {
             }
             (Place::Memory(next), _) => {
                 let (found, missed) = self.ring.from(next);
-                let place = found
-                    .last()
-                    .map_or(next, |(number, _)| number.saturating_add(1));
                 let more = !found.is_empty();
-                let matching = found
-                    .into_iter()
-                    .filter(|(_, record)| wanted(filter, record));
+                let (mut place, mut bytes, mut events) = (next, 0, Vec::new());
+                for (number, record) in found {
+                    if bytes >= MAX_PAGE_BYTES {
+                        break;
+                    }
+                    place = number.saturating_add(1);
+                    if wanted(filter, &record) {
+                        let line = record.to_json();
+                        bytes += line.len();
+                        events.push((record.id.clone(), line));
+                    }
+                }
                 Ok(Following {
-                    events: matching
-                        .map(|(_, record)| (record.id.clone(), record.to_json()))
-                        .collect(),
+                    events,
                     place: Place::Memory(place),
                     missed,
                     more,
@@ -237,6 +263,47 @@ impl Shared {
         DecisionFilter {
             since: filter.since.max(oldest),
             ..filter.clone()
+        }
+    }
+}
+
+/// A page that is filled until it has enough.
+struct Bounded {
+    lines: Vec<String>,
+    bytes: usize,
+    limit: usize,
+}
+
+impl Bounded {
+    fn new(limit: u32) -> Self {
+        Self {
+            lines: Vec::new(),
+            bytes: 0,
+            limit: usize::try_from(limit).unwrap_or(usize::MAX),
+        }
+    }
+
+    /// How many records still fit by number.
+    fn room(&self) -> u32 {
+        let room = self.limit.saturating_sub(self.lines.len());
+        u32::try_from(room).unwrap_or(u32::MAX)
+    }
+
+    /// Takes a record, or says that it does not fit. The first one fits in any case.
+    fn push(&mut self, line: String) -> bool {
+        let bytes = self.bytes.saturating_add(line.len());
+        if self.room() == 0 || (bytes > MAX_PAGE_BYTES && !self.lines.is_empty()) {
+            return false;
+        }
+        self.bytes = bytes;
+        self.lines.push(line);
+        true
+    }
+
+    fn with_next(self, next: Option<String>) -> Page {
+        Page {
+            lines: self.lines,
+            next,
         }
     }
 }
@@ -264,4 +331,48 @@ fn wanted(filter: &DecisionFilter, record: &DecisionRecord) -> bool {
 fn away(error: &StoreError) -> ApiError {
     tracing::warn!(%error, "the database gave no decisions");
     ApiError::storage_unavailable()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{kept, kept_in_database, large};
+    use super::*;
+
+    #[tokio::test]
+    async fn pages_and_streams_of_large_records_are_bounded_and_go_on() {
+        let (decisions, in_database, _store) = kept_in_database().await;
+        let (_, in_memory) = kept(None);
+        for shared in [&in_database, &in_memory] {
+            for number in 0..60 {
+                shared.record(large(number));
+            }
+        }
+        decisions
+            .start()
+            .finish(std::time::Duration::from_mins(1))
+            .await;
+        let filter = DecisionFilter::default();
+        for shared in [&in_database, &in_memory] {
+            let mut sizes = Vec::new();
+            let mut cursor: Option<String> = None;
+            loop {
+                let page = shared.page(&filter, cursor.as_deref(), 1000).await.unwrap();
+                let bytes: usize = page.lines.iter().map(String::len).sum();
+                assert!(bytes <= MAX_PAGE_BYTES, "{bytes}");
+                sizes.push(page.lines.len());
+                cursor = page.next;
+                if cursor.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(sizes, [41, 19]);
+        }
+        let (mut place, mut sizes) = (Place::Memory(0), Vec::new());
+        for _ in 0..2 {
+            let following = in_memory.following(&filter, place).await.unwrap();
+            sizes.push(following.events.len());
+            place = following.place;
+        }
+        assert_eq!(sizes, [42, 18]);
+    }
 }

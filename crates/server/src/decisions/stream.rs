@@ -23,6 +23,8 @@ use crate::error::{ApiError, ErrorBody};
 
 /// How often something is sent, so that nobody on the way takes the connection for dead.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How often it is asked whether the administrator still is one.
+const AUTHORIZATION: Duration = Duration::from_secs(15);
 /// How often it is looked for more, in memory and in a database.
 const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(1)];
 /// Longest `Last-Event-ID` that is looked at, in bytes.
@@ -59,7 +61,12 @@ pub(super) async fn decisions(
         None => reader.shared.end().await?,
     };
     let (parts, body) = body();
-    tokio::spawn(write(reader, wanted.filter, place, gap, parts));
+    let guard = Guard {
+        state,
+        headers,
+        asked: now(),
+    };
+    tokio::spawn(write(reader, guard, wanted.filter, place, gap, parts));
     let head = [
         (header::CONTENT_TYPE, "text/event-stream"),
         (header::CACHE_CONTROL, "no-store"),
@@ -67,19 +74,60 @@ pub(super) async fn decisions(
     Ok((head, body).into_response())
 }
 
-async fn write(reader: Reader, filter: DecisionFilter, place: Place, gap: bool, parts: Parts) {
+/// Who reads a stream, asked again and again: a token may be revoked, or expire, while it is open.
+struct Guard {
+    state: AppState,
+    headers: HeaderMap,
+    /// When it was last known that they may.
+    asked: Instant,
+}
+
+/// Whether a stream may go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Allowed {
+    Yes,
+    /// The database that knows is away.
+    Unknown,
+    No,
+}
+
+impl Guard {
+    async fn allows(&mut self) -> Allowed {
+        if now().saturating_duration_since(self.asked) < AUTHORIZATION {
+            return Allowed::Yes;
+        }
+        match admin::authorize(&self.state, &self.headers, AdminRole::Viewer).await {
+            Ok(_) => {
+                self.asked = now();
+                Allowed::Yes
+            }
+            Err(error) if error.is_refusal() => Allowed::No,
+            Err(_) => Allowed::Unknown,
+        }
+    }
+}
+
+async fn write(
+    reader: Reader,
+    mut guard: Guard,
+    filter: DecisionFilter,
+    place: Place,
+    gap: bool,
+    parts: Parts,
+) {
     let stopping = reader.shared.stopping.clone();
     tokio::select! {
         () = stopping.begun() => {}
         // A client that went away is noticed also where there is nothing to send.
         () = parts.closed() => {}
-        () = follow(&reader, &filter, place, gap, &parts) => {}
+        () = follow(&reader, &mut guard, &filter, place, gap, &parts) => {}
     }
 }
 
-/// Ends where the client is gone or was too slow.
+/// Ends where the client is gone, was too slow or may not read any more.
 async fn follow(
     reader: &Reader,
+    guard: &mut Guard,
     filter: &DecisionFilter,
     mut place: Place,
     gap: bool,
@@ -100,8 +148,12 @@ async fn follow(
     }
     let mut quiet_since = now();
     loop {
-        // A database that is away is asked again; the stream goes on where it was.
-        let following = reader.shared.following(filter, place).await.ok();
+        // A database that is away is asked again; the stream goes on where it was. Nothing is shown meanwhile.
+        let following = match guard.allows().await {
+            Allowed::Yes => reader.shared.following(filter, place).await.ok(),
+            Allowed::Unknown => None,
+            Allowed::No => return refuse(parts).await,
+        };
         let mut more = false;
         if let Some(following) = following {
             if following.missed > 0 {
@@ -109,6 +161,12 @@ async fn follow(
                 return;
             }
             for (id, line) in following.events {
+                // A client that reads slowly may take long for these.
+                match guard.allows().await {
+                    Allowed::Yes => {}
+                    Allowed::Unknown => return,
+                    Allowed::No => return refuse(parts).await,
+                }
                 let event = format!("id: {id}\nevent: decision\ndata: {line}\n\n");
                 if send(parts, event).await.is_err() {
                     return;
@@ -141,6 +199,13 @@ fn now() -> Instant {
 fn missed(count: Option<u64>) -> String {
     let count = count.map_or_else(|| "null".to_owned(), |count| count.to_string());
     format!("event: missed\ndata: {{\"missed\":{count}}}\n\n")
+}
+
+async fn refuse(parts: &Parts) {
+    let why =
+        "event: refused\ndata: {\"message\":\"the administrator token is not good any more\"}\n\n";
+    // The stream ends in any case.
+    let _ = send(parts, why.to_owned()).await;
 }
 
 async fn send(parts: &Parts, text: String) -> Result<(), io::Error> {

@@ -18,7 +18,7 @@ use super::Shared;
 /// How long a decision waits at most before it is written.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Largest batch, in bytes of its records, unless one record alone is larger.
-const MAX_BATCH_BYTES: usize = 4 * 1024 * 1024;
+pub(super) const MAX_BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// After how many batches something else has its turn.
 const BATCHES_IN_A_ROW: usize = 40;
 /// How often it is looked for what is too old, in intervals.
@@ -119,7 +119,7 @@ impl Queue<'_> {
     }
 
     fn take(&mut self) {
-        for record in self.shared.ring.take(MAX_DECISION_BATCH) {
+        for record in self.shared.ring.take(MAX_DECISION_BATCH, MAX_BATCH_BYTES) {
             match record.to_stored() {
                 Ok(stored) => self.in_hand.push_back(stored),
                 Err(error) => self.drop_one(&error.to_string()),
@@ -203,52 +203,10 @@ async fn clean(shared: &Shared) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::{DecisionRecord, Phase, Protocol};
-    use super::super::{DecisionSettings, Decisions, MAX_WAITING};
+    use super::super::testing::{kept_in_database, kept_with, large, record};
+    use super::super::{DecisionSettings, MAX_WAITING, MAX_WAITING_BYTES, MIN_KEPT_BYTES};
     use super::*;
-    use crate::health::Readiness;
-    use crate::metrics::Metrics;
-    use crate::stopping::Stopper;
-    use portcullis_model::{ReasonCode, Trace};
-    use portcullis_pdp::clock::SystemClock;
-    use portcullis_store::{DecisionFilter, Options};
-
-    async fn kept_in_database() -> (Decisions, Arc<Shared>, Store) {
-        let options = Options::default();
-        let store = Store::open("sqlite::memory:", &options).await.unwrap();
-        let settings = DecisionSettings {
-            kept: 100_000,
-            retention: Duration::from_hours(1),
-            inputs: None,
-        };
-        let stopping = Stopper::new(Readiness::default(), Duration::ZERO).stopping();
-        let metrics = Metrics::new(Arc::new(SystemClock));
-        let clock = Arc::new(SystemClock);
-        let decisions = Decisions::new(settings, Some(store.clone()), clock, metrics, stopping);
-        let shared = Arc::clone(decisions.0.as_ref().unwrap());
-        (decisions, shared, store)
-    }
-
-    fn record(number: i64, service: &str) -> DecisionRecord {
-        DecisionRecord {
-            id: format!("d-{number}"),
-            time: number,
-            phase: Phase::Request,
-            protocol: Protocol::Sideband,
-            gateway: None,
-            method: "GET".to_owned(),
-            path: "/".to_owned(),
-            outcome: "permit",
-            reason: ReasonCode::Permitted,
-            status: None,
-            elapsed: Duration::ZERO,
-            trace: Trace {
-                service: Some(service.into()),
-                ..Trace::default()
-            },
-            input: None,
-        }
-    }
+    use portcullis_store::DecisionFilter;
 
     async fn written(store: &Store) -> Vec<i64> {
         let (mut all, mut last) = (Vec::new(), 0);
@@ -272,6 +230,40 @@ mod tests {
         assert!(metrics.contains(dropped), "{metrics}");
         decisions.start().finish(Duration::from_mins(1)).await;
         assert_eq!(written(&store).await, (7..all).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn large_ones_are_dropped_where_they_take_too_much_memory_and_counted() {
+        let dropped = |shared: &Shared, count: usize| {
+            let line = format!("portcullis_decision_records_total{{result=\"dropped\"}} {count}\n");
+            let metrics = shared.metrics.text();
+            assert!(metrics.contains(&line), "{metrics}");
+        };
+        let (decisions, in_database, store) = kept_in_database().await;
+        for number in 0..340 {
+            in_database.record(large(number));
+        }
+        let fit = MAX_WAITING_BYTES / large(0).footprint();
+        assert!((300..340).contains(&fit));
+        dropped(&in_database, 340 - fit);
+        decisions.start().finish(Duration::from_mins(1)).await;
+        let first = 340 - i64::try_from(fit).unwrap();
+        assert_eq!(written(&store).await, (first..340).collect::<Vec<_>>());
+
+        // 100 that may be kept are given 16 MiB, which are fewer of these.
+        let settings = DecisionSettings {
+            kept: 100,
+            retention: Duration::MAX,
+            inputs: None,
+        };
+        let (_, in_memory) = kept_with(settings, None);
+        for number in 0..90 {
+            in_memory.record(large(number));
+        }
+        let fit = MIN_KEPT_BYTES / large(0).footprint();
+        assert!((70..90).contains(&fit));
+        assert_eq!(in_memory.ring.len(), fit);
+        dropped(&in_memory, 90 - fit);
     }
 
     #[tokio::test]

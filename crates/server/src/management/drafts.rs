@@ -413,7 +413,7 @@ pub(crate) async fn delete_external_server(
     delete_one::<ExternalOAuthServer>(&admitted, &headers, None, &asked).await
 }
 
-/// Deletes a policy. What names it is refused when it is deployed the next time.
+/// Deletes the draft of a policy. One that was deployed goes on deciding until a push replaces the whole deployment.
 #[utoipa::path(delete, path = "/v1/environments/{environment}/policies/{id}",
     tag = "Custom policies", params(("environment" = String, Path), ("id" = String, Path)),
     responses((status = 204), (status = "default", body = ErrorBody)))]

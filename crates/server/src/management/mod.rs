@@ -23,7 +23,7 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, SecondsFormat};
 use portcullis_engine::{Diagnostic, PolicyLanguage, SourceFile, compile};
 use portcullis_policies::Worker;
-use portcullis_store::{AdminRole, Store, UnixMillis};
+use portcullis_store::{AdminRole, MAX_PAGE, Store, UnixMillis};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::{IntoParams, OpenApi};
@@ -39,9 +39,8 @@ use crate::stored_credentials::StoredCredentials;
 
 pub use import::{Import, InvalidExport, Names, import};
 
-/// Most items of a page, and how many there are where nobody says.
-const MAX_PAGE: u32 = 1000;
-const DEFAULT_PAGE: u32 = 100;
+/// How many items a page has where nobody says: as many as the store gives at once.
+const DEFAULT_PAGE: u32 = MAX_PAGE;
 
 /// What the management API works with.
 pub struct Management {
@@ -171,7 +170,7 @@ impl Admitted {
 #[derive(Debug, Clone, Copy, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Page {
-    /// How many items, 1 to 1000; 100 where it is not there.
+    /// How many items, 1 to 100; 100 where it is not there.
     limit: Option<u32>,
     /// Where to go on: from the link `next` of the page before.
     cursor: Option<i64>,
@@ -191,11 +190,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Page {
             .await
             .map_err(|_| {
                 ApiError::invalid_request(
-                    "The query has `limit`, 1 to 1000, and `cursor`, from the link of the page before",
+                    "The query has `limit`, 1 to 100, and `cursor`, from the link of the page before",
                 )
             })?;
         if !(1..=MAX_PAGE).contains(&page.limit()) {
-            return Err(ApiError::invalid_request("limit is 1 to 1000"));
+            return Err(ApiError::invalid_request("limit is 1 to 100"));
         }
         Ok(page)
     }

@@ -13,13 +13,12 @@ use utoipa::ToSchema;
 use crate::error::{ApiError, Detail};
 
 /// Members that are sent back by clients that change what they have read; nothing depends on them.
-const READ_ONLY: [&str; 8] = [
+const READ_ONLY: [&str; 7] = [
     "_links",
     "_embedded",
     "createdAt",
     "environment",
     "id",
-    "policy",
     "updatedAt",
     "apiServer",
 ];
@@ -300,6 +299,10 @@ pub(crate) fn read<R: Resource>(mut sent: Value) -> Result<(R, Name), ApiError> 
         .ok_or_else(|| ApiError::invalid_request("The body is a JSON object"))?;
     for name in READ_ONLY {
         members.remove(name);
+    }
+    // PingOne's own policy tree, by its id. A name would be that of a custom policy, in the wrong place.
+    if members.get("policy").is_some_and(Value::is_object) {
+        members.remove("policy");
     }
     let resource: R = serde_json::from_value(sent)
         // What serde says names members and never quotes long values.

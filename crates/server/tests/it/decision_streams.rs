@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use axum::body::Body;
 use http_body_util::BodyExt;
-use portcullis_server::{DecisionSettings, StopSignal};
+use portcullis_server::{DecisionSettings, Secret, SecretKind, StopSignal};
+use portcullis_store::{AdminRole, Id, NewAdminToken, UnixMillis};
 use serde_json::{Value, json};
 
 use crate::decisions::{Fixture, database, settings};
@@ -100,6 +101,32 @@ async fn a_stream_shows_what_comes_and_goes_on_where_it_ended() {
     }
 }
 
+#[tokio::test]
+async fn a_stream_does_not_show_what_is_older_than_the_retention() {
+    let (_directory, store) = database().await;
+    for store in [None, Some(store)] {
+        let service = Fixture::new(settings(), store.clone());
+        let writer = service.decisions.start();
+        let first = service.decide("a/old").await;
+        service.decide("a/old").await;
+        if store.is_some() {
+            writer.finish(Duration::from_mins(1)).await;
+        }
+        let mut slow = service.stream("", Some(&first)).await;
+        service.wait(Duration::from_hours(25));
+        let mut resumed = service.stream("", Some(&first)).await;
+        let event = resumed.next().await.unwrap();
+        assert_eq!(event[1], ("data".into(), "{\"missed\":null}".into()));
+        // In memory nothing waits, so that this stream does not get to read before the time is over.
+        let _writer = service.decisions.start();
+        service.decide("a/new").await;
+        assert_eq!(resumed.decision().await.0, "a/new");
+        if store.is_none() {
+            assert_eq!(slow.decision().await.0, "a/new");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 #[expect(
     clippy::disallowed_methods,
@@ -118,6 +145,48 @@ async fn a_stream_in_which_nothing_happens_shows_that_it_is_alive() {
         assert_eq!(next().await, ":\n\n");
         let passed = begun.elapsed().as_secs();
         assert!((15 * beats..=16 * beats).contains(&passed), "{passed}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_its_administrator_is_none_any_more() {
+    let (_directory, store) = database().await;
+    let service = Fixture::new(settings(), Some(store.clone()));
+    let _writer = service.decisions.start();
+    let mut streams = Vec::new();
+    for name in ["expires", "revoked", "stays"] {
+        let secret = Secret::random(SecretKind::AdminToken).unwrap();
+        let now = UnixMillis(1_700_000_000_000);
+        let token = NewAdminToken {
+            id: Id::try_from(name.to_owned()).unwrap(),
+            name: name.parse().unwrap(),
+            role: AdminRole::Viewer,
+            sha256: secret.sha256(),
+            expires_at: (name == "expires").then_some(UnixMillis(now.0 + 60_000)),
+        };
+        let token = store.create_admin_token(token, now).await.unwrap();
+        let answer = service
+            .open_as(secret.expose(), "decisions/stream", &[])
+            .await;
+        assert_eq!(answer.status(), 200);
+        streams.push((name, token.id, Events(answer.into_body())));
+    }
+    service.wait(Duration::from_secs(61));
+    let now = UnixMillis(1_700_000_061_000);
+    store.revoke_admin_token(&streams[1].1, now).await.unwrap();
+    // The next question is due, without waiting for it.
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(16)).await;
+    tokio::time::resume();
+    service.decide("a/1").await;
+    for (name, _, mut events) in streams {
+        if name == "stays" {
+            assert_eq!(events.decision().await.0, "a/1");
+        } else {
+            let event = events.next().await.unwrap();
+            assert_eq!(event[0], ("event".into(), "refused".into()), "{name}");
+            assert_eq!(events.next().await, None, "{name}");
+        }
     }
 }
 
@@ -155,7 +224,7 @@ async fn streams_are_bounded_take_no_place_of_a_decision_and_end_with_the_servic
     for _ in 0..16 {
         streams.push(service.stream("", None).await);
     }
-    for path in ["decisions/stream", "decisions.jsonl"] {
+    for path in ["decisions/stream", "decisions.jsonl", "decisions"] {
         let (status, error) = service.get(path).await;
         assert_eq!((status, &error["code"]), (429, &json!("REQUEST_LIMITED")));
     }
@@ -164,6 +233,22 @@ async fn streams_are_bounded_take_no_place_of_a_decision_and_end_with_the_servic
     assert_eq!(streams[3].decision().await.0, "a");
     // A place is free once its client is gone.
     streams.pop();
+    let freed = async {
+        loop {
+            let page = service.open("decisions", &[]).await;
+            if page.status() != 429 {
+                return page;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let page = tokio::time::timeout(Duration::from_secs(30), freed)
+        .await
+        .unwrap();
+    // A page that is not sent yet has the place now.
+    assert_eq!(page.status(), 200);
+    assert_eq!(service.open("decisions", &[]).await.status(), 429);
+    drop(page);
     let freed = async {
         while service.open("decisions.jsonl", &[]).await.status() == 429 {
             tokio::time::sleep(Duration::from_millis(10)).await;

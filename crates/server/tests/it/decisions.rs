@@ -110,8 +110,11 @@ impl Fixture {
         let (signals, receiver) = mpsc::channel(2);
         tokio::spawn(stopper.run(receiver));
         let shared = Arc::clone(&clock) as Arc<dyn Clock>;
+        let mut administration = Administration::default().with_token(ADMIN).unwrap();
+        if let Some(store) = &store {
+            administration = administration.with_store(store.clone());
+        }
         let decisions = Decisions::new(settings, store, shared, metrics.clone(), stopping.clone());
-        let administration = Administration::default().with_token(ADMIN).unwrap();
         let state = AppState {
             decision_point: Arc::new(ByPath),
             credentials: None,
@@ -157,6 +160,11 @@ impl Fixture {
             .to_owned()
     }
 
+    /// Moves the clock.
+    pub(crate) fn wait(&self, time: Duration) {
+        self.clock.0.fetch_add(time.as_secs(), Ordering::SeqCst);
+    }
+
     /// Makes so many decisions, a second each.
     pub(crate) async fn decide_many(&self, paths: &[&str]) {
         for path in paths {
@@ -166,8 +174,17 @@ impl Fixture {
     }
 
     pub(crate) async fn open(&self, path: &str, headers: &[(&str, &str)]) -> Response<Body> {
+        self.open_as(ADMIN, path, headers).await
+    }
+
+    pub(crate) async fn open_as(
+        &self,
+        token: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Response<Body> {
         let url = format!("/v1/environments/any/{path}");
-        let mut request = Request::get(url).header("authorization", format!("Bearer {ADMIN}"));
+        let mut request = Request::get(url).header("authorization", format!("Bearer {token}"));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -352,6 +369,14 @@ async fn nothing_of_a_request_is_kept_but_method_and_path() {
         assert!(!text.contains(value), "{value}: {text}");
     }
     assert_eq!(page["_embedded"]["decisions"][0].get("input"), None);
+}
+
+#[tokio::test]
+async fn a_token_in_the_path_is_replaced() {
+    let service = Fixture::in_memory();
+    service.decide("a/token-value/b").await;
+    service.decide("a/token%2Dv%61lue").await;
+    assert_eq!(service.paths("").await, ["a/redacted", "a/redacted/b"]);
 }
 
 #[tokio::test]

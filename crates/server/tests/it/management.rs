@@ -277,7 +277,7 @@ async fn lists_come_in_pages() {
                 .map(str::to_owned);
         }
         assert_eq!(seen, ["s0", "s1", "s2", "s3", "s4"]);
-        for query in ["limit=0", "limit=1001", "limit=x", "cursor=x", "page=2"] {
+        for query in ["limit=0", "limit=101", "limit=x", "cursor=x", "page=2"] {
             assert_eq!(
                 it.get(&format!("/apiServers?{query}")).await.status,
                 400,
@@ -301,6 +301,8 @@ async fn what_cannot_be_is_refused_and_the_answer_says_what() {
     };
     let mut extended = operation();
     extended["portcullis"] = json!({ "methods": ["GET"] });
+    let mut named = operation();
+    named["policy"] = json!("moons.rego");
     let mut unknown = operation();
     unknown["accessControlX"] = json!({});
     let operations = format!("/apiServers/{id}/operations");
@@ -344,6 +346,7 @@ async fn what_cannot_be_is_refused_and_the_answer_says_what() {
         ),
         ("/policies", json!({ "name": "x.js", "text": "" }), ".rego"),
         (operations.as_str(), unknown, "accessControlX"),
+        (&operations, named, "policy"),
         (&operations, extended, "another member"),
         (
             &operations,
