@@ -183,8 +183,8 @@ mod tests {
                 read.await.unwrap();
             }
         };
-        let (polled, ()) = tokio::join!(biased; poller, revoked);
-        polled.unwrap();
+        let (outcome, ()) = tokio::join!(biased; poller, revoked);
+        outcome.unwrap();
         assert_eq!(credentials.accept(&[7; 32], UnixMillis(1)), None);
     }
 

@@ -375,7 +375,7 @@ fn credentials_that_can_be_guessed_are_told_at_the_start_without_showing_them() 
     let root = directory(&policy("http://127.0.0.1:1"));
     let root = root.path().to_str().unwrap();
     let list = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(list.path(), "guess-me\na-credential-of-32-visible-bytes\n").unwrap();
+    fs::write(list.path(), "guess-me\na-credential-of-32-visible-bytes\n").unwrap();
     let list = list.path().to_str().unwrap();
     let service = Service::launch_with(&["--policy", root, "--credentials", list]);
     service.until("the warning is in the log", || {
