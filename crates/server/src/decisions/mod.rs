@@ -43,7 +43,7 @@ use record::{DecisionRecord, Phase, Protocol};
 use ring::Ring;
 
 /// How many decisions are kept by default.
-pub const DEFAULT_DECISIONS_KEPT: u32 = 10_000;
+pub const DEFAULT_DECISIONS_KEPT: u32 = 2_000;
 /// Most that can be asked for.
 pub const LARGEST_DECISIONS_KEPT: u32 = 1_000_000;
 /// How many hours they are kept by default.
