@@ -6,13 +6,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_engine::{Diagnostics, PolicyLanguage, SourceFile, compile};
+use portcullis_engine::{Diagnostics, PolicyLanguage, compile};
 use portcullis_pdp::PolicySet;
 use portcullis_pdp::local::LocalDecisionPoint;
 use portcullis_policies::{Worker, WorkerError};
 use portcullis_store::{Deployment, Store};
 
 use crate::health::Readiness;
+use crate::management::deployments::files;
 use crate::metrics::{Loaded, Metrics};
 
 /// How long to wait before the database is asked again that gave no answer.
@@ -64,7 +65,7 @@ impl Deployments {
         let number = deployment.summary.number;
         let (worker, languages) = (self.worker.clone(), self.languages.clone());
         let compiled =
-            tokio::task::spawn_blocking(move || compiled(&deployment, &worker, &languages)).await;
+            tokio::task::spawn_blocking(move || compiled(deployment, &worker, &languages)).await;
         let outcome = match compiled {
             Ok(Ok(policy)) => self
                 .point
@@ -97,21 +98,14 @@ impl Deployments {
 
 /// The policy set of a deployment. Its revision is the number and the digest.
 fn compiled(
-    deployment: &Deployment,
+    deployment: Deployment,
     worker: &Worker,
     languages: &[Arc<dyn PolicyLanguage>],
 ) -> Result<PolicySet, Unusable> {
-    let sources: Vec<SourceFile> = deployment
-        .sources
-        .iter()
-        .map(|source| SourceFile {
-            path: source.path.clone(),
-            text: source.text.clone(),
-        })
-        .collect();
-    worker.try_out(&sources)?;
     let summary = &deployment.summary;
     let revision = format!("{} sha256:{}", summary.number, summary.sha256.as_str());
+    let sources = files(deployment);
+    worker.try_out(&sources)?;
     Ok(compile(&sources, languages)?.with_revision(revision))
 }
 

@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 
 use super::drafts::{delete_one, find, id};
 use super::gateways::typed;
-use super::resources::{ApiServer, read};
+use super::resources::ApiServer;
 use super::sources::{Drafts, policy_path, service_path};
 use super::{
     Admitted, JSON, Management, Page, answer, check, conditions, details, json_body, listing,
@@ -71,25 +71,24 @@ pub(crate) async fn deploy(
     let admitted = Admitted::with(&state, &headers, AdminRole::Deployer).await?;
     json_body(&headers, DEPLOY, body).await?;
     let asked = id(&asked)?;
-    let mut name = String::new();
+    let mut deployed = None;
     let made = change(&admitted, |drafts, sources| {
-        let text = drafts
-            .service_file(&asked)?
-            .ok_or_else(ApiError::not_found)?;
-        name = drafts
-            .services
-            .get(asked.as_str())
-            .map_or_else(String::new, |one| one.name.clone());
-        put(sources, service_path(&asked), text);
+        let text = drafts.service_file(&asked)?;
+        put(
+            sources,
+            service_path(&asked),
+            text.ok_or_else(ApiError::not_found)?,
+        );
         for policy in &drafts.policies {
             put(sources, policy_path(policy), policy.text.clone());
         }
-        Ok(format!("API service {name}"))
+        let service = drafts.services.get(asked.as_str());
+        let service = service.ok_or_else(ApiError::not_found)?;
+        deployed = Some(service.clone());
+        Ok(format!("API service {}", service.name))
     })
     .await?;
-    let service = admitted.store().draft(&asked).await?;
-    let service = service.ok_or_else(ApiError::not_found)?;
-    let (service, _) = read::<ApiServer>(service.body)?;
+    let service = deployed.ok_or_else(ApiError::not_found)?;
     Ok(answer(
         StatusCode::OK,
         &described(&service, Some(&made), true),

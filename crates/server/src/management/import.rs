@@ -233,7 +233,7 @@ impl Reader {
     }
 
     fn operation(&mut self, place: &str, mut members: Map<String, Value>) -> Option<ApiOperation> {
-        if let Some(Value::Object(control)) = members.get_mut("accessControl") {
+        if let Some(control) = members.get_mut("accessControl") {
             let names = &self.names;
             for (pointer, kind, map) in [
                 ("/group/groups", "groups", &names.groups),
@@ -245,23 +245,18 @@ impl Reader {
                     &names.authentication_policies,
                 ),
             ] {
-                let mut whole = Value::Object(std::mem::take(control));
-                if let Some(found) = whole.pointer_mut(pointer) {
-                    let references = match found {
-                        Value::Array(list) => list.iter_mut().collect(),
-                        one => vec![one],
-                    };
-                    for reference in references {
-                        if let Some(problem) = resolve(reference, kind, map) {
-                            self.problems.push(format!("{place}: {problem}"));
-                        }
+                let references = match control.pointer_mut(pointer) {
+                    None => continue,
+                    Some(Value::Array(list)) => list.iter_mut().collect(),
+                    Some(one) => vec![one],
+                };
+                for reference in references {
+                    if let Some(problem) = resolve(reference, kind, map) {
+                        self.problems.push(format!("{place}: {problem}"));
                     }
                 }
-                if let Value::Object(members) = whole {
-                    *control = members;
-                }
             }
-            if control.is_empty() {
+            if control.as_object().is_some_and(Map::is_empty) {
                 members.shift_remove("accessControl");
             }
         }
@@ -402,16 +397,11 @@ fn kind_of(members: &Map<String, Value>) -> Option<&'static str> {
 
 /// Whose operation it is, from its links.
 fn parent(members: &Map<String, Value>) -> Option<String> {
-    let of = |pointer: &str| {
-        Value::Object(members.clone())
-            .pointer(pointer)
-            .and_then(Value::as_str)
-            .map(str::to_owned)
-    };
-    if let Some(id) = of("/apiServer/id") {
-        return Some(id);
+    let text = |name: &str, pointer: &str| members.get(name)?.pointer(pointer)?.as_str();
+    if let Some(id) = text("apiServer", "/id") {
+        return Some(id.to_owned());
     }
-    let link = of("/_links/apiServer/href").or_else(|| of("/_links/self/href"))?;
+    let link = text("_links", "/apiServer/href").or_else(|| text("_links", "/self/href"))?;
     let (_, rest) = link.split_once("/apiServers/")?;
     let id = rest.split(['/', '?']).next()?;
     (!id.is_empty()).then(|| id.to_owned())
