@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, header};
 use portcullis_store::{AdminRole, AdminToken, Name, Sha256, Standing, Store, UnixMillis};
 
 use crate::app::AppState;
+use crate::call::Authorization;
 use crate::error::ApiError;
 use crate::secret::{SecretKind, sha256};
 
@@ -124,21 +125,17 @@ pub(crate) async fn authorize(
     needed: AdminRole,
 ) -> Result<Administrator, ApiError> {
     let administration = &state.administration;
-    let mut presented = headers.get_all(header::AUTHORIZATION).iter();
-    let administrator = match (presented.next(), presented.next()) {
-        (None, None) if administration.is_open && asks_loopback(headers) => Administrator {
-            name: "anyone on this machine".to_owned(),
-            role: AdminRole::Deployer,
-        },
-        (Some(one), None) => match one.as_bytes().split_at_checked(7) {
-            Some((scheme, token))
-                if scheme.eq_ignore_ascii_case(b"Bearer ") && token.len() <= MAX_TOKEN_BYTES =>
-            {
-                let now = UnixMillis(state.clock.unix_millis());
-                administration.find(token, now).await?
+    let administrator = match Authorization::of(headers) {
+        Authorization::Absent if administration.is_open && asks_loopback(headers) => {
+            Administrator {
+                name: "anyone on this machine".to_owned(),
+                role: AdminRole::Deployer,
             }
-            _ => return Err(ApiError::invalid_admin_token().challenged()),
-        },
+        }
+        Authorization::Bearer(token) if token.len() <= MAX_TOKEN_BYTES => {
+            let now = UnixMillis(state.clock.unix_millis());
+            administration.find(token, now).await?
+        }
         _ => return Err(ApiError::invalid_admin_token().challenged()),
     };
     if administrator.role < needed {

@@ -15,11 +15,12 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::app::AppState;
+use crate::app::{AppState, MAX_BODY_BYTES};
+use crate::call::{is_kind, read};
 use crate::credentials::Caller;
 use crate::error::ApiError;
 use crate::revision::MinimumRevision;
-use crate::sideband::{authenticate_bearer, read};
+use crate::sideband::authenticate_bearer;
 
 /// Most items of a batch.
 const MAX_ITEMS: usize = 1000;
@@ -199,15 +200,10 @@ async fn open<T: for<'de> Deserialize<'de>>(
     body: Body,
 ) -> Result<(Caller, T), ApiError> {
     let caller = authenticate_bearer(state, headers)?;
-    let json = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split(';').next())
-        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"));
-    if !json {
+    if !is_kind(headers, "application/json") {
         return Err(ApiError::unsupported_media_type("application/json"));
     }
-    let body = read(body).await?;
+    let body = read(body, MAX_BODY_BYTES).await?;
     // A structure would be read from a list, too.
     let begin = body.iter().find(|byte| !byte.is_ascii_whitespace());
     if begin != Some(&b'{') {

@@ -5,6 +5,7 @@
 mod admin;
 mod app;
 mod authzen;
+mod call;
 mod cloudentity;
 mod counted;
 mod credentials;

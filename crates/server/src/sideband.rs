@@ -11,7 +11,6 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use portcullis_model::{
     ApiRequest, Decision, Method, RequestUrl, ResponseDecision, ResponseOutcome, Source,
 };
@@ -23,6 +22,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::app::{AppState, MAX_BODY_BYTES};
+use crate::call::{Authorization, read};
 use crate::credentials::Caller;
 use crate::error::ApiError;
 use crate::revision::MinimumRevision;
@@ -31,8 +31,6 @@ use crate::sent_tokens::SentTokens;
 /// The headers that may carry a gateway credential: that of `PingOne` and `PingAuthorize`, and
 /// that of their ancestor `PingDataGovernance`.
 const CREDENTIAL_HEADERS: [&str; 2] = ["client-token", "pdg-token"];
-/// How long a body may take to arrive.
-const BODY_TIME: Duration = Duration::from_secs(10);
 
 pub(crate) async fn request(
     State(state): State<AppState>,
@@ -42,7 +40,7 @@ pub(crate) async fn request(
     let caller = authenticate(&state, &headers)?;
     let demanded = MinimumRevision::of(&headers)?;
     let started = state.clock.monotonic();
-    let body = read(body).await?;
+    let body = read(body, MAX_BODY_BYTES).await?;
     let sent = SidebandRequest::parse(&body)
         .map_err(|error| ApiError::invalid_request(error.to_string()))?;
     let request = sent
@@ -52,13 +50,24 @@ pub(crate) async fn request(
     let decision = decide(&state, &request, &id).await?;
     demanded.check(&decision.trace)?;
     let elapsed = state.clock.monotonic().saturating_duration_since(started);
-    log(&id, &caller, &decision, &request, elapsed);
+    // Neither the log nor a record has the token in the path.
+    let path = SentTokens::of(&request)
+        .redacted(request.url.path())
+        .into_owned();
+    log(
+        &id,
+        &caller,
+        &decision,
+        request.method.as_str(),
+        &path,
+        elapsed,
+    );
     let now = state.clock.unix_now();
     let follow_up = decision.follow_up.as_ref();
     let sealed = follow_up.and_then(|known| state.state_key.seal(&request, known, now));
     let reply = SidebandReply::from_decision(&sent, &decision, sealed);
     let decisions = &state.decisions;
-    decisions.request(&id, caller.gateway, &request, decision, elapsed);
+    decisions.request(&id, caller.gateway, &request, &path, decision, elapsed);
     answer(id, &reply)
 }
 
@@ -72,7 +81,7 @@ pub(crate) async fn response(
 ) -> Result<Response, ApiError> {
     let caller = authenticate(&state, &headers)?;
     let started = state.clock.monotonic();
-    let body = read(body).await?;
+    let body = read(body, MAX_BODY_BYTES).await?;
     let refuse = |error: String| ApiError::invalid_request(error);
     let sent = SidebandResponse::parse(&body).map_err(|error| refuse(error.to_string()))?;
     let answered = sent
@@ -164,17 +173,11 @@ pub(crate) fn authenticate_bearer(
     state: &AppState,
     headers: &HeaderMap,
 ) -> Result<Caller, ApiError> {
-    let mut presented = headers.get_all(header::AUTHORIZATION).iter();
-    let caller = match (presented.next(), presented.next()) {
-        (None, None) => authenticate(state, headers),
+    let caller = match Authorization::of(headers) {
+        Authorization::Absent => authenticate(state, headers),
         _ if state.credentials.is_none() => Ok(Caller::default()),
-        (Some(one), None) => match one.as_bytes().split_at_checked(7) {
-            Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"Bearer ") => {
-                accept(state, token)
-            }
-            _ => Err(ApiError::invalid_credential()),
-        },
-        _ => Err(ApiError::invalid_credential()),
+        Authorization::Bearer(token) => accept(state, token),
+        Authorization::Other => Err(ApiError::invalid_credential()),
     };
     caller.map_err(ApiError::challenged)
 }
@@ -188,23 +191,15 @@ fn accept(state: &AppState, presented: &[u8]) -> Result<Caller, ApiError> {
     caller.ok_or_else(ApiError::invalid_credential)
 }
 
-pub(crate) async fn read(body: Body) -> Result<Vec<u8>, ApiError> {
-    let collected =
-        tokio::time::timeout(BODY_TIME, Limited::new(body, MAX_BODY_BYTES).collect()).await;
-    match collected {
-        Ok(Ok(body)) => Ok(body.to_bytes().into()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            Err(ApiError::too_large(MAX_BODY_BYTES))
-        }
-        Ok(Err(_)) => Err(ApiError::invalid_request("The body broke off")),
-        Err(_) => Err(ApiError::too_slow()),
-    }
-}
-
-/// One line a decision. The query stays out, and the token wherever it stands: nobody should read them in a log.
-fn log(id: &str, caller: &Caller, decision: &Decision, request: &ApiRequest, elapsed: Duration) {
-    let tokens = SentTokens::of(request);
-    let path = tokens.redacted(request.url.path());
+/// One line a decision. The query stays out, and the path comes without the token: nobody should read them in a log.
+fn log(
+    id: &str,
+    caller: &Caller,
+    decision: &Decision,
+    method: &str,
+    path: &str,
+    elapsed: Duration,
+) {
     let path: String = path.chars().take(512).collect();
     tracing::info!(
         decision_id = id,
@@ -214,7 +209,7 @@ fn log(id: &str, caller: &Caller, decision: &Decision, request: &ApiRequest, ela
         service = decision.trace.service.as_deref(),
         operation = decision.trace.operation.as_deref(),
         gateway = caller.gateway.as_deref(),
-        method = request.method.as_str(),
+        method,
         path,
         elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
         "decided"

@@ -27,14 +27,12 @@ mod tests_of_policies;
 mod token;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use portcullis_pdp::DecisionPoint;
 use portcullis_store::{AdminRole, Store, UnixMillis};
 use serde::Serialize;
@@ -44,12 +42,11 @@ pub use signing::SystemIssuer;
 
 use crate::admin::{Administrator, authorize};
 use crate::app::AppState;
+use crate::call::{is_kind, read};
 use crate::error::ApiError;
 use crate::management::Management;
 use refusal::Refusal;
 
-/// How long a body may take to arrive.
-const BODY_TIME: Duration = Duration::from_secs(10);
 /// Largest body of a call that administers, in bytes.
 const MAX_ADMIN_BYTES: usize = 1024 * 1024;
 
@@ -236,17 +233,6 @@ fn is_tenant(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
-/// A body of at most so many bytes.
-async fn read(body: Body, limit: usize) -> Result<Vec<u8>, Refusal> {
-    let collected = tokio::time::timeout(BODY_TIME, Limited::new(body, limit).collect()).await;
-    match collected {
-        Ok(Ok(body)) => Ok(body.to_bytes().into()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ApiError::too_large(limit).into()),
-        Ok(Err(_)) => Err(ApiError::invalid_request("The body broke off").into()),
-        Err(_) => Err(ApiError::too_slow().into()),
-    }
-}
-
 /// The JSON that was sent.
 async fn read_json<T: DeserializeOwned>(
     headers: &HeaderMap,
@@ -275,15 +261,6 @@ async fn read_json<T: DeserializeOwned>(
                 .into()
         }
     })
-}
-
-/// Whether the body is of that kind.
-fn is_kind(headers: &HeaderMap, kind: &str) -> bool {
-    headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split(';').next())
-        .is_some_and(|sent| sent.trim().eq_ignore_ascii_case(kind))
 }
 
 /// JSON that nobody on the way keeps: some of it is secret, and all of it is for one client.

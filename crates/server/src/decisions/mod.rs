@@ -149,12 +149,13 @@ impl Decisions {
         DecisionWriter::start(self.0.clone())
     }
 
-    /// Records a decision on a request.
+    /// Records a decision on a request; `path` is its path without the token.
     pub(crate) fn request(
         &self,
         id: &str,
         gateway: Option<Arc<str>>,
         request: &ApiRequest,
+        path: &str,
         decision: Decision,
         elapsed: Duration,
     ) {
@@ -169,7 +170,7 @@ impl Decisions {
             protocol: Protocol::Sideband,
             gateway,
             method: request.method.as_str().to_owned(),
-            path: path_of(request),
+            path: record::bounded_path(path),
             outcome: decision.as_str(),
             reason: decision.reason.code,
             status: decision.status(),
@@ -200,7 +201,7 @@ impl Decisions {
             protocol: Protocol::Sideband,
             gateway,
             method: request.method.as_str().to_owned(),
-            path: path_of(request),
+            path: record::bounded_path(&SentTokens::of(request).redacted(request.url.path())),
             outcome,
             reason: decision.reason.code,
             status,
@@ -290,11 +291,6 @@ impl Shared {
         let retention = i64::try_from(self.settings.retention.as_millis()).unwrap_or(i64::MAX);
         self.clock.unix_millis().saturating_sub(retention)
     }
-}
-
-/// The path as it is kept: without the token of the request.
-fn path_of(request: &ApiRequest) -> String {
-    record::bounded_path(&SentTokens::of(request).redacted(request.url.path()))
 }
 
 impl fmt::Debug for Shared {

@@ -13,7 +13,7 @@ pub(crate) mod resources;
 pub(crate) mod sources;
 pub(crate) mod yaml;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Query};
@@ -31,10 +31,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::admin::{Administrator, authorize};
-use crate::app::AppState;
+use crate::app::{AppState, MAX_BODY_BYTES};
+use crate::call::{is_kind, read};
 use crate::cloudentity::ControlPlane;
 use crate::error::{ApiError, Detail};
-use crate::sideband::read;
 use crate::stored_credentials::StoredCredentials;
 
 pub use import::{Import, InvalidExport, Names, import};
@@ -130,9 +130,12 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
 
 /// The `OpenAPI` document of the management API, as `GET /openapi.json` answers with it.
 #[must_use]
-pub fn openapi() -> String {
-    let document = router().into_openapi();
-    document.to_pretty_json().unwrap_or_default()
+pub fn openapi() -> &'static str {
+    static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
+        let document = router().into_openapi();
+        document.to_pretty_json().unwrap_or_default()
+    });
+    &DOCUMENT
 }
 
 /// Somebody with a role, and what they work with.
@@ -232,15 +235,10 @@ fn answer(status: StatusCode, body: &Value) -> Response {
 
 /// The JSON that was sent.
 async fn json_body(headers: &HeaderMap, kind: &str, body: Body) -> Result<Value, ApiError> {
-    let sent = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split(';').next())
-        .map(str::trim);
-    if !sent.is_some_and(|sent| sent.eq_ignore_ascii_case(kind)) {
+    if !is_kind(headers, kind) {
         return Err(ApiError::unsupported_media_type(kind));
     }
-    let body = read(body).await?;
+    let body = read(body, MAX_BODY_BYTES).await?;
     if body.is_empty() && kind != JSON {
         return Ok(Value::Null);
     }

@@ -717,7 +717,7 @@ async fn services_that_are_deployed_at_the_same_time_are_all_deployed() {
 async fn the_document_is_the_one_in_the_docs() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
     if std::env::var_os("UPDATE_OPENAPI").is_some() {
-        std::fs::write(path, openapi() + "\n").unwrap();
+        std::fs::write(path, format!("{}\n", openapi())).unwrap();
     }
     let written = std::fs::read_to_string(path).unwrap();
     assert_eq!(
@@ -781,7 +781,7 @@ async fn without_a_token_only_this_machine_may_administer_and_only_where_that_is
 #[tokio::test]
 async fn every_endpoint_refuses_what_is_malformed() {
     let it = Service::start(None).await;
-    let document: Value = serde_json::from_str(&openapi()).unwrap();
+    let document: Value = serde_json::from_str(openapi()).unwrap();
     let bodies: [&[u8]; 8] = [
         b"",
         b"{",
