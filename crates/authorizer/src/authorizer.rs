@@ -14,7 +14,7 @@ use portcullis_aws::{
 use portcullis_engine::screen;
 use portcullis_model::{ApiRequest, Decision, Deny, Outcome, Reason, ReasonCode, Reuse};
 use portcullis_pdp::clock::Clock;
-use portcullis_pdp::http::HttpClient;
+use portcullis_pdp::http::{Http, HttpClient};
 use portcullis_pdp::local::{LocalDecisionPoint, LocalSettings, Secrets};
 use portcullis_pdp::{DECISION_ID, DecisionPoint, Unavailable};
 use serde::Deserialize;
@@ -35,7 +35,7 @@ pub struct Authorizer {
     clock: Arc<dyn Clock>,
     metrics: Metrics,
     warm: AtomicBool,
-    http: Arc<HttpClient>,
+    http: Arc<dyn Http>,
 }
 
 /// The settings that matter whoever decides.
@@ -68,7 +68,7 @@ impl Authorizer {
     ) -> Result<Self, Failure> {
         let http =
             HttpClient::new(&settings.roots).map_err(|error| Failure::Start(error.to_string()))?;
-        let http = Arc::new(http);
+        let http: Arc<dyn Http> = Arc::new(http);
         let metrics = Metrics::new(
             environment
                 .value("AWS_LAMBDA_FUNCTION_NAME")
@@ -122,7 +122,7 @@ impl Authorizer {
     /// What has to be done before the first event is asked for.
     pub async fn prepare(&self, environment: &Environment) {
         if let Decides::Cloudentity(cloudentity) = &self.decides {
-            cloudentity.register(environment, &self.http).await;
+            cloudentity.register(environment, &*self.http).await;
         }
     }
 
@@ -140,7 +140,7 @@ impl Authorizer {
     pub async fn run_beside(&self) -> Infallible {
         self.hydrate().await;
         if let Decides::Cloudentity(cloudentity) = &self.decides {
-            cloudentity.run(&self.http).await;
+            cloudentity.run(&*self.http).await;
         }
         std::future::pending().await
     }

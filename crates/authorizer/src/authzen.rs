@@ -8,7 +8,7 @@ use portcullis_pdp::authzen::{
     AuthzenClient, AuthzenDecisionPoint, AuthzenOptions, Evaluate, EvaluationFuture, Question,
 };
 use portcullis_pdp::clock::Clock;
-use portcullis_pdp::http::HttpClient;
+use portcullis_pdp::http::Http;
 use portcullis_pdp::sideband::GatewayCredential;
 use portcullis_pdp::{DecisionPoint, Unavailable};
 
@@ -30,7 +30,7 @@ impl Authzen {
         source: AuthzenSource,
         timeout: Duration,
         environment: Environment,
-        http: &Arc<HttpClient>,
+        http: &Arc<dyn Http>,
         clock: &Arc<dyn Clock>,
     ) -> Result<Self, Failure> {
         let client = AuthzenClient::new(source.service, Arc::clone(http), Arc::clone(clock))

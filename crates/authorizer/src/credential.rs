@@ -2,11 +2,11 @@
 //! and again when the service no longer accepts it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use portcullis_pdp::Unavailable;
-use portcullis_pdp::clock::Clock;
-use portcullis_pdp::http::HttpClient;
+use portcullis_pdp::clock::{Clock, Moment};
+use portcullis_pdp::http::Http;
 use portcullis_pdp::sideband::GatewayCredential;
 use tokio::sync::Mutex;
 
@@ -34,7 +34,7 @@ pub(crate) struct Credentialed<C> {
 /// How a secret is read that is kept elsewhere.
 pub(crate) struct Store {
     /// Asks the extension.
-    pub(crate) http: Arc<HttpClient>,
+    pub(crate) http: Arc<dyn Http>,
     /// Where the extension is and what it wants.
     pub(crate) environment: Environment,
     /// How long it may take.
@@ -46,7 +46,7 @@ pub(crate) struct Store {
 /// What was made with the credential that was current at that time.
 struct Connected<C> {
     client: Arc<C>,
-    since: Instant,
+    since: Moment,
 }
 
 impl<C> Credentialed<C> {
@@ -95,7 +95,7 @@ impl<C> Credentialed<C> {
     }
 
     /// Reads the credential from where it is kept. A failure is tried again at the next event.
-    async fn connected(&self) -> Result<(Arc<C>, Instant), Unavailable> {
+    async fn connected(&self) -> Result<(Arc<C>, Moment), Unavailable> {
         let network = |cause: String| Unavailable::Network { cause };
         let mut current = self.current.lock().await;
         if let Some(connected) = &*current {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use portcullis_model::{ApiRequest, Decision};
 use portcullis_pdp::clock::Clock;
-use portcullis_pdp::http::HttpClient;
+use portcullis_pdp::http::Http;
 use portcullis_pdp::sideband::{
     GatewayCredential, ServiceUrl, SidebandClient, SidebandSettings, service_url_from_credential,
 };
@@ -25,7 +25,7 @@ impl Sideband {
         source: SidebandSource,
         timeout: Duration,
         environment: Environment,
-        http: Arc<HttpClient>,
+        http: Arc<dyn Http>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Failure> {
         let secret = source.credential.clone();

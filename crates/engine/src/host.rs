@@ -59,7 +59,7 @@ pub trait Host: KeySource {
 }
 
 /// The nonces that DPoP proofs have to carry (RFC 9449 section 9).
-pub trait Nonces {
+pub trait Nonces: fmt::Debug + Send + Sync {
     /// Whether that nonce was given out not long before that time.
     fn accepts(&self, nonce: &str, now: u64) -> bool;
 

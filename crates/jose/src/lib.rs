@@ -30,6 +30,8 @@ mod json;
 mod jwk;
 mod jwks;
 mod jws;
+#[cfg(feature = "node-crypto")]
+mod node;
 mod thumbprint;
 
 pub use algorithm::{Algorithm, AlgorithmError};
@@ -42,6 +44,8 @@ pub use json::{JsonError, parse_json_object};
 pub use jwk::{Jwk, JwkError, KeyVerdict, MAX_JWK_BYTES, MAX_KID_BYTES, SymmetricKeys};
 pub use jwks::{Jwks, JwksError, KeySelectionError, MAX_JWKS_BYTES, MAX_KEYS, SkippedKey};
 pub use jws::{CompactJws, JwsError, MAX_JWS_BYTES, Part, VerifiedJws, VerifyError};
+#[cfg(feature = "node-crypto")]
+pub use node::NodeCrypto;
 pub use thumbprint::Thumbprint;
 
 /// Bytes in base64url without padding (RFC 7515 section 2).

@@ -23,7 +23,7 @@ use portcullis_model::{
     Level, Outcome, Reason, ReasonCode, RequestEdits, Reuse,
 };
 
-use crate::clock::Clock;
+use crate::clock::{Clock, timeout};
 use crate::decision_point::{DECISION_ID, DecisionFuture, DecisionPoint, Unavailable};
 use crate::keys::Fetch;
 use crate::local::{LocalDecisionPoint, LocalSettings};
@@ -106,7 +106,7 @@ impl AuthzenDecisionPoint {
     async fn decide(&self, request: &ApiRequest) -> Result<Decision, Unavailable> {
         let budget = self.timeout;
         let deadline = self.clock.monotonic() + budget;
-        let verified = tokio::time::timeout(budget, self.local.decide(request))
+        let verified = timeout(&*self.clock, budget, self.local.decide(request))
             .await
             .unwrap_or(Err(Unavailable::Timeout { budget }))?;
         if !verified.is_permit() || verified.reason.code == ReasonCode::Public {

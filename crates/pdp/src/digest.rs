@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use portcullis_jose::{AwsLc, CryptoProvider as _};
+use portcullis_jose::CryptoProvider as _;
+
+use crate::crypto::Crypto;
 
 /// The SHA-256 digest, in hexadecimal, of parts with the length of each before it, so that no two lists
 /// of parts have one digest.
@@ -13,7 +15,7 @@ pub(crate) fn hexadecimal<'a>(parts: impl IntoIterator<Item = &'a str>) -> Strin
         all.extend_from_slice(part.as_bytes());
     }
     let mut text = String::new();
-    for byte in AwsLc.sha256(&all) {
+    for byte in Crypto.sha256(&all) {
         // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02x}");
     }

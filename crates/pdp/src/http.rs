@@ -1,190 +1,41 @@
-//! The HTTP client of this floor: HTTP/1.1 over TLS, connections kept open between calls.
+//! HTTP as decision points use it: what is sent, what comes back, and who carries it.
 //!
-//! It follows no redirect, speaks plain `http` to loopback only, reads no more of an answer than
-//! the caller allows and gives up when the caller's time is over. The certificate authorities are
-//! compiled in, because reading the system's costs milliseconds at every cold start of a function.
+//! Whoever carries it follows no redirect, speaks plain `http` to loopback only, reads no more of an answer than
+//! the caller allows and gives up when the caller's time is over.
 
+#[cfg(not(target_family = "wasm"))]
+mod client;
+#[cfg(not(target_family = "wasm"))]
 mod connection;
 
 use std::fmt;
-use std::sync::Arc;
+use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Uri};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::{Body, Incoming};
-use hyper_rustls::HttpsConnectorBuilder;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::{self, Client};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use portcullis_model::{InvalidUrl, RequestUrl, Scheme};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
 
-use self::connection::{Answered, RememberingConnector};
+#[cfg(not(target_family = "wasm"))]
+pub use self::client::{HttpClient, InvalidRoots, TlsRoots};
 use crate::keys::{Fetch, FetchError, FetchFuture, FormPost, PostAnswer, PostFuture};
 
-/// How long an idle connection is kept. Load balancers close theirs after a minute or more.
-const IDLE_TIME: Duration = Duration::from_secs(50);
-/// Most idle connections to one host.
-const MAX_IDLE: usize = 64;
-/// Most dead connections that one request skips: what a burst may have left behind in the pool.
-const MAX_DEAD: usize = 8;
 /// How long getting a document may take.
 const FETCH_TIME: Duration = Duration::from_secs(3);
 
-/// The certificate authorities that are trusted.
-#[derive(Clone)]
-pub struct TlsRoots(RootCertStore);
+/// An answer on its way.
+pub type SendFuture<'a> =
+    Pin<Box<dyn Future<Output = Result<HttpResponse, HttpError>> + Send + 'a>>;
 
-impl TlsRoots {
-    /// Mozilla's list, as it was when the binary was built.
-    #[must_use]
-    pub fn public() -> Self {
-        Self(RootCertStore {
-            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-        })
-    }
-
-    /// Mozilla's list and those of a PEM text (RFC 7468), at least one.
-    pub fn with_pem(pem: &[u8]) -> Result<Self, InvalidRoots> {
-        let Self(mut store) = Self::public();
-        let before = store.len();
-        for certificate in CertificateDer::pem_slice_iter(pem) {
-            let certificate = certificate.map_err(|_| InvalidRoots::Pem)?;
-            store
-                .add(certificate)
-                .map_err(|_| InvalidRoots::Certificate)?;
-        }
-        if store.len() == before {
-            Err(InvalidRoots::Empty)
-        } else {
-            Ok(Self(store))
-        }
-    }
+/// Sends requests: natively [`HttpClient`], in WebAssembly the host.
+pub trait Http: Fetch {
+    /// Sends a request and reads the answer whole, within `timeout` and up to `max_bytes` of body. The request may be
+    /// sent twice where a connection broke off while it lay idle, so it must be one that is safe to repeat.
+    fn send(&self, request: HttpRequest, timeout: Duration, max_bytes: usize) -> SendFuture<'_>;
 }
 
-impl fmt::Debug for TlsRoots {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TlsRoots([{}])", self.0.len())
-    }
-}
-
-/// Why certificate authorities were refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidRoots {
-    /// Not PEM.
-    #[error("the text is not PEM: expected -----BEGIN CERTIFICATE----- blocks (RFC 7468)")]
-    Pem,
-    /// PEM without a certificate.
-    #[error(
-        "the text holds no certificate: expected at least one -----BEGIN CERTIFICATE----- block"
-    )]
-    Empty,
-    /// A certificate that cannot be a certificate authority's.
-    #[error(
-        "a certificate is not one that can be trusted as an authority's (X.509 version 3, DER)"
-    )]
-    Certificate,
-}
-
-/// A client that shares its connections among all its users.
-pub struct HttpClient {
-    client: Client<RememberingConnector, Full<Bytes>>,
-}
-
-impl HttpClient {
-    /// A client that trusts those authorities. Opens no connection.
-    pub fn new(roots: &TlsRoots) -> Result<Self, HttpError> {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| HttpError::Network {
-                cause: error.to_string(),
-            })?
-            .with_root_certificates(roots.0.clone())
-            .with_no_client_auth();
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(tcp);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(IDLE_TIME)
-            .pool_max_idle_per_host(MAX_IDLE)
-            .pool_timer(TokioTimer::new())
-            .build(RememberingConnector::new(connector));
-        Ok(Self { client })
-    }
-
-    /// Sends a request and reads the answer whole, within `timeout` and up to `max_bytes` of body.
-    ///
-    /// A connection that the server closed while it lay idle is replaced without an error. The
-    /// request may have been written to it before that showed, as happens to a function that was
-    /// frozen in between, and is then sent again: it must be one that is safe to repeat.
-    pub async fn send(
-        &self,
-        request: HttpRequest,
-        timeout: Duration,
-        max_bytes: usize,
-    ) -> Result<HttpResponse, HttpError> {
-        let exchange = async {
-            let response = self
-                .respond(request)
-                .await
-                .map_err(|error| HttpError::network(&error))?;
-            Answered::note(response.extensions());
-            let (head, body) = response.into_parts();
-            let body = Limited::new(body, max_bytes)
-                .collect()
-                .await
-                .map_err(|error| {
-                    if error.is::<LengthLimitError>() {
-                        HttpError::TooLarge { max_bytes }
-                    } else {
-                        HttpError::network(&*error)
-                    }
-                })?;
-            Ok(HttpResponse {
-                status: head.status.as_u16(),
-                headers: head.headers,
-                body: body.to_bytes(),
-            })
-        };
-        tokio::time::timeout(timeout, exchange)
-            .await
-            .unwrap_or(Err(HttpError::Timeout { timeout }))
-    }
-
-    /// The first response to the request on a connection that is alive. A dead one leaves the pool
-    /// when it fails.
-    async fn respond(
-        &self,
-        request: HttpRequest,
-    ) -> Result<http::Response<Incoming>, legacy::Error> {
-        for _ in 0..MAX_DEAD {
-            match self.client.request(request.0.clone()).await {
-                Err(error) if Answered::before(error.connect_info()) => {}
-                outcome => return outcome,
-            }
-        }
-        self.client.request(request.0).await
-    }
-}
-
-impl fmt::Debug for HttpClient {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("HttpClient")
-    }
-}
-
-impl Fetch for HttpClient {
+impl<T: Http> Fetch for T {
     fn get<'a>(&'a self, url: &'a str, max_bytes: usize) -> FetchFuture<'a> {
         Box::pin(async move {
             let failed = |cause: String| FetchError {
@@ -241,7 +92,7 @@ impl Fetch for HttpClient {
 
 /// A request that may be sent.
 #[derive(Clone)]
-pub struct HttpRequest(Request<Full<Bytes>>);
+pub struct HttpRequest(Request<Bytes>);
 
 impl HttpRequest {
     /// `GET` of an `https` URL, or an `http` URL on loopback.
@@ -276,10 +127,36 @@ impl HttpRequest {
         Ok(self)
     }
 
+    /// The method.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        self.0.method().as_str()
+    }
+
+    /// The absolute URL. It may hold a secret.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.0.uri().to_string()
+    }
+
+    /// Names and values of the header fields that were added. Some hold secrets.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        // INVARIANT: each was made of text.
+        self.0
+            .headers()
+            .iter()
+            .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn body(&self) -> &Bytes {
+        self.0.body()
+    }
+
     /// How long the body is, in bytes.
     pub(crate) fn body_len(&self) -> usize {
-        let length = self.0.body().size_hint().exact().unwrap_or(0);
-        usize::try_from(length).unwrap_or(usize::MAX)
+        self.0.body().len()
     }
 
     fn new(method: Method, url: &str, body: Bytes, plain: Plain) -> Result<Self, InvalidRequest> {
@@ -289,7 +166,7 @@ impl HttpRequest {
             return Err(InvalidRequest::NotHttps);
         }
         let uri: Uri = url.parse().map_err(|_| InvalidUrl::Syntax)?;
-        let mut request = Request::new(Full::new(body));
+        let mut request = Request::new(body);
         *request.method_mut() = method;
         *request.uri_mut() = uri;
         Ok(Self(request))
@@ -377,20 +254,4 @@ pub enum HttpError {
         /// The limit.
         max_bytes: usize,
     },
-}
-
-impl HttpError {
-    /// An error with all its causes: the first alone says no more than "client error".
-    fn network(error: &(dyn std::error::Error + 'static)) -> Self {
-        let mut cause = error.to_string();
-        let mut source = error.source();
-        while let Some(inner) = source {
-            let text = inner.to_string();
-            if !cause.ends_with(&text) {
-                cause = format!("{cause}: {text}");
-            }
-            source = inner.source();
-        }
-        Self::Network { cause }
-    }
 }

@@ -6,12 +6,13 @@
 //! tokens neither floods the issuer nor pushes good answers out.
 
 mod authentication;
+mod client_key;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::Mutex as SyncMutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use portcullis_engine::{
     Introspection, IntrospectionPolicy, IssuerUrl, KeySource, OpaqueToken, TokenHash,
@@ -24,7 +25,7 @@ use tokio::sync::{Mutex, OnceCell, Semaphore};
 use authentication::Client;
 pub use authentication::InvalidClientSecret;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment};
 use crate::keys::{Fetch, FetchError, FormPost, KeyError, KeyStore, introspection_endpoint};
 
 /// Most answers that are kept: so many active ones, and as many of the others.
@@ -93,13 +94,13 @@ struct Issuer {
     policy: IntrospectionPolicy,
     client: Client,
     endpoint: OnceCell<String>,
-    failed: SyncMutex<Option<Instant>>,
+    failed: SyncMutex<Option<Moment>>,
 }
 
 #[derive(Clone)]
 struct Kept {
     answer: Arc<Introspection>,
-    asked: Instant,
+    asked: Moment,
 }
 
 impl Introspector {
@@ -337,13 +338,13 @@ impl fmt::Debug for Introspector {
 }
 
 impl Issuer {
-    fn is_cooling_down(&self, now: Instant) -> bool {
+    fn is_cooling_down(&self, now: Moment) -> bool {
         self.failed.lock().is_ok_and(|failed| {
             failed.is_some_and(|failed| now.saturating_duration_since(failed) < COOL_DOWN)
         })
     }
 
-    fn note_failure(&self, now: Instant) {
+    fn note_failure(&self, now: Moment) {
         if let Ok(mut failed) = self.failed.lock() {
             *failed = Some(now);
         }

@@ -14,19 +14,20 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::Mutex as SyncMutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use portcullis_engine::{IssuerUrl, KeySource};
-use portcullis_jose::{AwsLc, Jwks, SymmetricKeys};
+use portcullis_jose::{Jwks, SymmetricKeys};
 use portcullis_model::{RequestUrl, Scheme};
 use serde::Deserialize;
 use tokio::sync::Mutex;
-use tokio::task::JoinSet;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment};
+use crate::crypto::Crypto;
 use crate::http::is_loopback;
+use crate::task::spawn;
 
 /// Keys older than this are fetched again before they are used.
 pub const MAX_AGE: Duration = Duration::from_hours(1);
@@ -117,18 +118,18 @@ struct Entry {
     /// The last fetch; held while one runs, so that there is one at a time.
     last_attempt: Arc<Mutex<Option<Attempt>>>,
     /// Until when old keys are used without asking again: while a fetch runs and after it failed.
-    lenient_until: SyncMutex<Option<Instant>>,
+    lenient_until: SyncMutex<Option<Moment>>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Attempt {
-    began: Instant,
-    ended: Instant,
+    began: Moment,
+    ended: Moment,
 }
 
 struct Held {
     keys: Arc<Jwks>,
-    fetched: Instant,
+    fetched: Moment,
 }
 
 impl fmt::Debug for Held {
@@ -188,7 +189,7 @@ impl KeyStore {
             if entry.bundled.swap(false, Ordering::Relaxed) {
                 let (store, issuer) = (self.for_issuers(vec![issuer.clone()]), issuer.clone());
                 // A failure is logged where it happens, and the keys stay.
-                tokio::spawn(async move { drop(store.refresh(&issuer).await) });
+                drop(spawn(async move { store.refresh(&issuer).await }));
             }
         }
     }
@@ -196,19 +197,22 @@ impl KeyStore {
     /// Fetches the keys of every issuer that has none, so that the first request finds them. Asks
     /// all at once: ready is who has waited for the slowest.
     pub async fn hydrate(&self) {
-        let mut fetches = JoinSet::new();
+        let mut fetches = Vec::new();
         for issuer in self.entries.keys() {
             if self.keys(issuer).is_some() {
                 continue;
             }
             let (store, issuer) = (self.for_issuers(vec![issuer.clone()]), issuer.clone());
-            fetches.spawn(async move {
+            fetches.push(spawn(async move {
                 if let Err(error) = store.refresh(&issuer).await {
                     tracing::warn!(issuer = issuer.as_str(), %error, "the keys of an issuer could not be had yet");
                 }
-            });
+            }));
         }
-        while fetches.join_next().await.is_some() {}
+        for fetch in fetches {
+            // One that was broken off is over, too.
+            let _ = fetch.await;
+        }
     }
 
     /// Fetches the keys of an issuer, unless another caller just did or the cool-down runs.
@@ -243,7 +247,7 @@ impl KeyStore {
         entry.be_lenient_until(now + COOL_DOWN);
         let (fetch, clock) = (Arc::clone(&self.fetch), Arc::clone(&self.clock));
         let (issuer, entry) = (issuer.clone(), Arc::clone(entry));
-        let attempt = tokio::spawn(async move {
+        let attempt = spawn(async move {
             let fetched = fetch_keys(&*fetch, &issuer).await;
             let now = clock.monotonic();
             if let Some(attempt) = last_attempt.as_mut() {
@@ -285,7 +289,7 @@ impl Entry {
         &self,
         fetched: Result<Jwks, KeyError>,
         issuer: &IssuerUrl,
-        now: Instant,
+        now: Moment,
     ) -> Result<(), KeyError> {
         match fetched {
             Ok(keys) => {
@@ -310,13 +314,13 @@ impl Entry {
         }
     }
 
-    fn be_lenient_until(&self, then: Instant) {
+    fn be_lenient_until(&self, then: Moment) {
         if let Ok(mut until) = self.lenient_until.lock() {
             *until = Some(then);
         }
     }
 
-    fn is_lenient(&self, now: Instant) -> bool {
+    fn is_lenient(&self, now: Moment) -> bool {
         self.lenient_until
             .lock()
             .is_ok_and(|until| until.is_some_and(|until| now < until))
@@ -351,7 +355,7 @@ async fn fetch_document(fetch: &dyn Fetch, issuer: &IssuerUrl) -> Result<Bytes, 
 }
 
 fn import(document: &[u8]) -> Result<Jwks, KeyError> {
-    Jwks::from_json(document, SymmetricKeys::Refuse, &AwsLc)
+    Jwks::from_json(document, SymmetricKeys::Refuse, &Crypto)
         .map_err(|error| KeyError::Jwks(error.to_string()))
 }
 

@@ -11,16 +11,17 @@ use portcullis_engine::{
     Host, Inspection, Introspection, IssuerUrl, KeySource, Nonces, OpaqueToken, PolicySet,
     Progress, ProofId, ProofUse, Question, TokenHash, VerifiedToken,
 };
-use portcullis_jose::{AwsLc, CryptoProvider, JsonObject, Jwks};
+use portcullis_jose::{CryptoProvider, JsonObject, Jwks};
 use portcullis_model::{ApiRequest, ApiResponse, Decision, FollowUp, ResponseDecision};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, timeout};
+use crate::crypto::Crypto;
 use crate::decision_point::{
     DecisionFuture, DecisionPoint, InspectionFuture, JwksUriFuture, Unavailable,
 };
 use crate::introspection::{Introspector, InvalidIntrospection};
 use crate::keys::{Fetch, KeyStore, jwks_uri};
-use crate::proofs::{KeyedNonces, ProofStore};
+use crate::proofs::ProofStore;
 use crate::verified_tokens::VerifiedTokens;
 
 /// How long a decision waits for new keys where old ones would do.
@@ -32,7 +33,7 @@ pub struct LocalSettings {
     /// Whether answers are cached in front, so that decisions say what becomes of other requests.
     pub for_cache: bool,
     /// The nonces that DPoP proofs must carry, where they must.
-    pub nonces: Option<KeyedNonces>,
+    pub nonces: Option<Arc<dyn Nonces>>,
     /// Keys that came with the policy.
     pub bundled_keys: Vec<(IssuerUrl, Jwks)>,
     /// Where the secrets are that a policy names, to ask issuers about opaque tokens. Without them such
@@ -85,7 +86,7 @@ struct LocalHost {
     keys: KeyStore,
     tokens: VerifiedTokens,
     proofs: Arc<ProofStore>,
-    nonces: Option<Arc<KeyedNonces>>,
+    nonces: Option<Arc<dyn Nonces>>,
     introspector: Option<Introspector>,
 }
 
@@ -137,7 +138,7 @@ impl LocalDecisionPoint {
             keys,
             tokens: VerifiedTokens::default(),
             proofs: Arc::default(),
-            nonces: settings.nonces.map(Arc::new),
+            nonces: settings.nonces,
             introspector,
         };
         Self {
@@ -203,7 +204,7 @@ impl LocalDecisionPoint {
                         // A decision with the keys that are there would be a deny, or they have
                         // grown old.
                         let only_old = otherwise.is_none() && keys.has_old_keys(&issuer);
-                        refreshed = Some(refresh(keys, &issuer, only_old).await);
+                        refreshed = Some(refresh(&*self.clock, keys, &issuer, only_old).await);
                     }
                     (Some(_), Some(decision)) => break decision,
                     (Some(outcome), None) => {
@@ -265,7 +266,11 @@ impl LocalDecisionPoint {
                 Inspection::Active(claims) => return Ok(Some(claims)),
                 Inspection::Inactive => return Ok(None),
                 Inspection::NeedsKeys(issuer) => match &refreshed {
-                    None => refreshed = Some(refresh(&loaded.host.keys, &issuer, false).await),
+                    None => {
+                        let outcome =
+                            refresh(&*self.clock, &loaded.host.keys, &issuer, false).await;
+                        refreshed = Some(outcome);
+                    }
                     // There are keys, and none of them fits.
                     Some(Ok(())) => return Ok(None),
                     Some(Err(error)) => {
@@ -299,6 +304,7 @@ fn introspector(
 }
 
 async fn refresh(
+    clock: &dyn Clock,
     keys: &KeyStore,
     issuer: &IssuerUrl,
     only_old: bool,
@@ -306,7 +312,7 @@ async fn refresh(
     let refresh = keys.refresh(issuer);
     if only_old {
         // The fetch goes on when nobody waits for it any more.
-        tokio::time::timeout(PATIENCE_WITH_OLD_KEYS, refresh)
+        timeout(clock, PATIENCE_WITH_OLD_KEYS, refresh)
             .await
             .unwrap_or(Ok(()))
     } else {
@@ -364,7 +370,7 @@ impl KeySource for Answered<'_> {
 
 impl Host for Answered<'_> {
     fn crypto(&self) -> &dyn CryptoProvider {
-        &AwsLc
+        &Crypto
     }
 
     fn verified_token(&self, token: &TokenHash, now: u64) -> Option<Arc<VerifiedToken>> {
@@ -419,13 +425,13 @@ impl DecisionPoint for LocalDecisionPoint {
 
     fn evaluate(&self, question: &Question) -> Decision {
         let now = self.clock.unix_now();
-        self.loaded.load().policy.evaluate(question, &AwsLc, now)
+        self.loaded.load().policy.evaluate(question, &Crypto, now)
     }
 
     fn permitted_methods(&self, question: &Question) -> Vec<String> {
         let now = self.clock.unix_now();
         let loaded = self.loaded.load();
-        loaded.policy.permitted_methods(question, &AwsLc, now)
+        loaded.policy.permitted_methods(question, &Crypto, now)
     }
 
     fn inspect<'a>(&'a self, services: &'a [String], token: &'a str) -> InspectionFuture<'a> {

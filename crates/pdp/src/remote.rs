@@ -4,11 +4,11 @@
 //! would not change it. After 429 nothing is sent until the time that the service asked for is over.
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment};
 use crate::decision_point::Unavailable;
-use crate::http::{HttpClient, HttpError, HttpRequest, HttpResponse};
+use crate::http::{Http, HttpError, HttpRequest, HttpResponse};
 
 /// The longest time that a 429 keeps the client quiet.
 const MAX_PAUSE: Duration = Duration::from_mins(1);
@@ -29,10 +29,10 @@ pub(crate) struct RemoteService {
     max_retries: u32,
     /// Whether each exchange is logged, redacted.
     debug: bool,
-    http: Arc<HttpClient>,
+    http: Arc<dyn Http>,
     clock: Arc<dyn Clock>,
     /// Until when nothing is sent: the breaker of this instance.
-    quiet_until: Mutex<Option<Instant>>,
+    quiet_until: Mutex<Option<Moment>>,
 }
 
 /// One question to a service.
@@ -53,7 +53,7 @@ impl RemoteService {
         name: String,
         max_retries: u32,
         debug: bool,
-        http: Arc<HttpClient>,
+        http: Arc<dyn Http>,
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
@@ -64,6 +64,11 @@ impl RemoteService {
             clock,
             quiet_until: Mutex::new(None),
         }
+    }
+
+    /// What tells it the time.
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.clock
     }
 
     /// Asks until there is a response of status 200, or an answer that is final, or no time left.
@@ -99,13 +104,13 @@ impl RemoteService {
             }
             retries += 1;
             tracing::warn!(%error, retry = retries, "asking the decision point again");
-            tokio::time::sleep(pause).await;
+            self.clock.sleep(pause).await;
         }
     }
 
     /// How long one attempt may take: an equal share of what is left for it and for the retries
     /// behind it, so that a connection that says nothing any more does not use up all of it.
-    fn share(&self, deadline: Instant, retries_left: u32) -> Duration {
+    fn share(&self, deadline: Moment, retries_left: u32) -> Duration {
         let left = deadline.saturating_duration_since(self.clock.monotonic());
         (left / retries_left.saturating_add(1))
             .max(SHORTEST_ATTEMPT)

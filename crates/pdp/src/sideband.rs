@@ -15,7 +15,7 @@ use portcullis_sideband::{MAX_REPLY_BYTES, SidebandError, SidebandReply, Sideban
 
 use crate::clock::Clock;
 use crate::decision_point::{DECISION_ID, DecisionFuture, DecisionPoint, Unavailable};
-use crate::http::{HttpClient, HttpRequest, HttpResponse, InvalidRequest};
+use crate::http::{Http, HttpRequest, HttpResponse, InvalidRequest};
 use crate::remote::{Call, RemoteService, USER_AGENT};
 
 pub use self::credential::{
@@ -52,7 +52,7 @@ impl SidebandClient {
     /// that could never be sent.
     pub fn new(
         settings: SidebandSettings,
-        http: Arc<HttpClient>,
+        http: Arc<dyn Http>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, InvalidRequest> {
         let name = settings.service_url.to_string();

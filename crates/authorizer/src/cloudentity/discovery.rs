@@ -10,7 +10,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use portcullis_cloudentity::{ApiGroup, ApiGroupMetadata, ApiGroups, AwsApi, GroupApi};
 use portcullis_pdp::clock::Clock;
 use portcullis_pdp::cloudentity::ControlPlane;
-use portcullis_pdp::http::{HttpClient, HttpRequest};
+use portcullis_pdp::http::{Http, HttpRequest};
 use serde_json::Value;
 
 use super::sigv4::{AwsCredentials, Signable, signature};
@@ -81,7 +81,7 @@ impl DiscoverySettings {
 /// Finds APIs and tells them.
 pub(super) struct Discovery {
     settings: DiscoverySettings,
-    http: Arc<HttpClient>,
+    http: Arc<dyn Http>,
     clock: Arc<dyn Clock>,
     /// What was told last, and when.
     told: Mutex<Option<(ApiGroups, u64)>>,
@@ -105,7 +105,7 @@ enum NotFound {
 impl Discovery {
     pub(super) fn new(
         settings: DiscoverySettings,
-        http: Arc<HttpClient>,
+        http: Arc<dyn Http>,
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use portcullis_pdp::http::{HttpClient, HttpRequest};
+use portcullis_pdp::http::{Http, HttpRequest};
 
 /// How long registering may take. It is done before the first event.
 const REGISTER_TIME: Duration = Duration::from_secs(2);
@@ -23,7 +23,7 @@ pub(super) struct Extension {
 impl Extension {
     /// Registers for the event `INVOKE`; internal extensions get no other. `None` where that is not possible, which
     /// is logged.
-    pub(super) async fn register(runtime_api: &str, http: &HttpClient) -> Option<Self> {
+    pub(super) async fn register(runtime_api: &str, http: &dyn Http) -> Option<Self> {
         let base = format!("http://{runtime_api}/2020-01-01/extension");
         let request = HttpRequest::post_in_the_open(
             &format!("{base}/register"),
@@ -50,7 +50,7 @@ impl Extension {
     }
 
     /// Says that all is done, and waits for the next event. `false` where that fails.
-    pub(super) async fn next(&self, http: &HttpClient) -> bool {
+    pub(super) async fn next(&self, http: &dyn Http) -> bool {
         let request = HttpRequest::get_in_the_open(&self.next)
             .and_then(|request| request.header("lambda-extension-identifier", &self.identifier));
         let Ok(request) = request else {

@@ -13,7 +13,7 @@ use portcullis_model::{ApiRequest, Decision};
 use portcullis_pdp::Unavailable;
 use portcullis_pdp::clock::Clock;
 use portcullis_pdp::cloudentity::{CloudentityOptions, CloudentityPoint, ControlPlane};
-use portcullis_pdp::http::HttpClient;
+use portcullis_pdp::http::Http;
 use tokio::sync::{Mutex, Notify, OnceCell};
 use tokio::task::JoinHandle;
 
@@ -49,7 +49,7 @@ impl Cloudentity {
     /// A decision point that has asked for nothing yet.
     pub(crate) fn new(
         source: CloudentitySource,
-        http: Arc<HttpClient>,
+        http: Arc<dyn Http>,
         clock: Arc<dyn Clock>,
     ) -> Self {
         let CloudentitySource {
@@ -99,7 +99,7 @@ impl Cloudentity {
 
     /// Becomes an internal extension of Lambda, which freezes the function only when the extension is ready, too. That
     /// has to be done before the first event is asked for.
-    pub(crate) async fn register(&self, environment: &Environment, http: &HttpClient) {
+    pub(crate) async fn register(&self, environment: &Environment, http: &dyn Http) {
         if let Some(host) = environment.value("AWS_LAMBDA_RUNTIME_API")
             && let Some(extension) = Extension::register(host, http).await
         {
@@ -184,7 +184,7 @@ impl Cloudentity {
 
     /// Works after each answer, for as long as it is polled. Without an extension the work may be cut short by the
     /// freeze, and goes on after the next event.
-    pub(crate) async fn run(&self, http: &HttpClient) {
+    pub(crate) async fn run(&self, http: &dyn Http) {
         let mut extension = self.extension.get();
         loop {
             if let Some(registered) = extension

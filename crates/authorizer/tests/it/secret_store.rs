@@ -4,10 +4,10 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use portcullis_authorizer::{Authorizer, Environment, Settings};
-use portcullis_pdp::clock::{Clock, SystemClock};
+use portcullis_pdp::clock::{Clock, Moment, Sleep, SystemClock};
 use portcullis_test_support::http;
 use portcullis_test_support::lambda::Function;
 use serde_json::json;
@@ -103,9 +103,13 @@ impl Clock for LaterClock {
         SystemClock.unix_now()
     }
 
-    fn monotonic(&self) -> Instant {
+    fn monotonic(&self) -> Moment {
         let hours = u64::try_from(self.0.load(Ordering::SeqCst)).unwrap();
         SystemClock.monotonic() + Duration::from_hours(hours)
+    }
+
+    fn sleep(&self, time: Duration) -> Sleep {
+        SystemClock.sleep(time)
     }
 }
 

@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
-use portcullis_engine::IssuerUrl;
+use portcullis_engine::{IssuerUrl, Nonces};
 use portcullis_pdp::PolicySet;
 use portcullis_pdp::clock::{Clock, SystemClock};
 use portcullis_pdp::directory::{Fingerprint, PolicyDirectory};
 use portcullis_pdp::http::{HttpClient, TlsRoots};
 use portcullis_pdp::local::{LocalDecisionPoint, LocalSettings, Secrets};
-use portcullis_pdp::proofs::{KeyedNonces, MIN_NONCE_KEY_BYTES};
+use portcullis_pdp::nonces::{KeyedNonces, MIN_NONCE_KEY_BYTES};
 use portcullis_policies::Worker;
 use portcullis_server::{
     AppState, CountedDecisions, CountedFetch, DEFAULT_DRAIN_DELAY, DEFAULT_MAX_REQUESTS,
@@ -336,7 +336,7 @@ fn load(arguments: &Arguments, clock: &Arc<dyn Clock>, metrics: &Metrics) -> Res
     let http = Arc::new(HttpClient::new(&roots(arguments)?)?);
     let fetch = CountedFetch::new(Arc::clone(&http) as _, metrics.clone());
     let settings = LocalSettings {
-        nonces: nonces(arguments)?,
+        nonces: nonces(arguments)?.map(|nonces| Arc::new(nonces) as Arc<dyn Nonces>),
         secrets: Some(Secrets::new(if arguments.database_url.is_some() {
             deployed_secret
         } else {

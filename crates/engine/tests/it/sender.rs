@@ -42,6 +42,7 @@ impl Desk {
     }
 }
 
+#[derive(Debug)]
 struct OneNonce;
 
 impl Nonces for OneNonce {

@@ -11,7 +11,7 @@ use super::endpoint::{Endpoint, EndpointOrigin, PdpUrl};
 use super::{Evaluate, Evaluation, EvaluationFuture, Question};
 use crate::clock::Clock;
 use crate::decision_point::Unavailable;
-use crate::http::{HttpClient, HttpRequest, HttpResponse, InvalidRequest};
+use crate::http::{Http, HttpRequest, HttpResponse, InvalidRequest};
 use crate::remote::{Call, RemoteService, USER_AGENT};
 use crate::sideband::GatewayCredential;
 
@@ -49,7 +49,7 @@ impl AuthzenClient {
     /// be sent.
     pub fn new(
         settings: AuthzenSettings,
-        http: Arc<HttpClient>,
+        http: Arc<dyn Http>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, InvalidRequest> {
         HttpRequest::get("http://localhost/")?.header(&settings.credential_header, "x")?;

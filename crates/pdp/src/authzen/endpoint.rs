@@ -9,6 +9,7 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use super::answer::{MAX_ANSWER_BYTES, bad, json_object};
+use crate::clock::timeout;
 use crate::decision_point::Unavailable;
 use crate::http::{HttpRequest, HttpResponse, InvalidRequest};
 use crate::remote::{Call, RemoteService, USER_AGENT};
@@ -168,7 +169,8 @@ impl Endpoint {
             self.read(&service.ask(call).await?, &discovery.origins)
         };
         // Whoever waits for another's fetch waits no longer than for its own.
-        tokio::time::timeout(budget, discovery.found.get_or_try_init(|| fetch))
+        let found = discovery.found.get_or_try_init(|| fetch);
+        timeout(service.clock(), budget, found)
             .await
             .unwrap_or(Err(Unavailable::Timeout { budget }))
             .map(String::as_str)

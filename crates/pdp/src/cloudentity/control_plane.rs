@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 use super::issuer::SystemIssuer;
 use crate::clock::Clock;
 use crate::form::encode;
-use crate::http::{HttpClient, HttpError, HttpRequest, HttpResponse, InvalidRequest};
+use crate::http::{Http, HttpError, HttpRequest, HttpResponse, InvalidRequest};
 use crate::sideband::GatewayCredential;
 
 /// Largest configuration, in bytes. One of 5,000 APIs has about two million.
@@ -56,7 +56,7 @@ impl fmt::Debug for ControlPlaneSettings {
 /// A control plane.
 pub struct ControlPlane {
     settings: ControlPlaneSettings,
-    http: Arc<HttpClient>,
+    http: Arc<dyn Http>,
     clock: Arc<dyn Clock>,
     token: Mutex<Option<Token>>,
 }
@@ -125,11 +125,7 @@ const fn unsaid_lifetime() -> u64 {
 impl ControlPlane {
     /// A control plane that was not asked yet.
     #[must_use]
-    pub fn new(
-        settings: ControlPlaneSettings,
-        http: Arc<HttpClient>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    pub fn new(settings: ControlPlaneSettings, http: Arc<dyn Http>, clock: Arc<dyn Clock>) -> Self {
         Self {
             settings,
             http,

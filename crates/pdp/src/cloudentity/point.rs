@@ -9,7 +9,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use portcullis_cloudentity::{ApiRef, GatewayConfiguration};
 use portcullis_engine::PolicyLanguage;
-use portcullis_jose::{AwsLc, CryptoProvider};
+use portcullis_jose::CryptoProvider;
 use portcullis_model::{ApiRequest, Decision, Deny, FollowUp, Outcome, Reason, ReasonCode};
 use serde_json::value::RawValue;
 use tokio::sync::Mutex;
@@ -21,6 +21,7 @@ use super::copy::{ConfigurationCopy, Kept};
 use super::fetch::ByControlPlane;
 use crate::PolicySet;
 use crate::clock::Clock;
+use crate::crypto::Crypto;
 use crate::decision_point::{DecisionPoint, Unavailable};
 use crate::keys::Fetch;
 use crate::local::{LocalDecisionPoint, LocalSettings, Secrets};
@@ -202,7 +203,7 @@ impl CloudentityPoint {
     fn take(&self, body: &[u8], etag: Option<String>, now: u64) -> Result<(), String> {
         let text: Box<RawValue> =
             serde_json::from_slice(body).map_err(|error| error.to_string())?;
-        let digest = AwsLc.sha256(text.get().as_bytes());
+        let digest = Crypto.sha256(text.get().as_bytes());
         if self
             .loaded
             .load()
@@ -383,7 +384,7 @@ impl CloudentityPoint {
         let Some(kept) = copy.read(&self.gateway) else {
             return;
         };
-        let digest = AwsLc.sha256(kept.configuration.get().as_bytes());
+        let digest = Crypto.sha256(kept.configuration.get().as_bytes());
         let confirmed = copy.confirmed(&digest).unwrap_or(0);
         let checked_at = kept.checked_at.max(confirmed);
         let age = self.clock.unix_now().saturating_sub(checked_at);

@@ -3,22 +3,13 @@
 
 use std::fmt;
 
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa;
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, RSA_PKCS1_SHA256,
-};
 use base64::Engine as _;
-use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use base64::prelude::BASE64_STANDARD;
 use portcullis_engine::{ClientAuthenticationMethod, IssuerUrl};
-use rustls::pki_types::PrivatePkcs8KeyDer;
-use rustls::pki_types::pem::PemObject;
-use serde_json::json;
 
+use super::client_key::ClientKey;
 use crate::form::encode;
 
-/// How long an assertion may be used, in seconds.
-const ASSERTION_SECONDS: u64 = 60;
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// A client with what it authenticates with.
@@ -103,72 +94,6 @@ impl fmt::Debug for Client {
     }
 }
 
-/// A private key that signs assertions.
-enum ClientKey {
-    Rsa(rsa::KeyPair),
-    Ecdsa(EcdsaKeyPair),
-    Ed25519(Ed25519KeyPair),
-}
-
-impl ClientKey {
-    fn from_pem(pem: &str) -> Result<Self, InvalidClientSecret> {
-        // A variable of an environment often holds a PEM text with its line ends escaped.
-        let pem = pem.replace("\\n", "\n");
-        let key = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes())
-            .map_err(|_| InvalidClientSecret::Key)?;
-        let der = key.secret_pkcs8_der();
-        if let Ok(key) = rsa::KeyPair::from_pkcs8(der) {
-            return Ok(Self::Rsa(key));
-        }
-        if let Ok(key) = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der) {
-            return Ok(Self::Ecdsa(key));
-        }
-        Ed25519KeyPair::from_pkcs8_maybe_unchecked(der)
-            .map(Self::Ed25519)
-            .map_err(|_| InvalidClientSecret::Key)
-    }
-
-    /// An assertion for the issuer (RFC 7523 section 3). Its audience is the issuer identifier, which
-    /// no other server shares.
-    fn assertion(&self, client: &str, issuer: &IssuerUrl, now: u64) -> Option<String> {
-        let mut id = [0; 16];
-        aws_lc_rs::rand::fill(&mut id).ok()?;
-        let algorithm = match self {
-            Self::Rsa(_) => "RS256",
-            Self::Ecdsa(_) => "ES256",
-            Self::Ed25519(_) => "EdDSA",
-        };
-        let part = |value: serde_json::Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
-        let input = format!(
-            "{}.{}",
-            part(json!({ "alg": algorithm, "typ": "JWT" })),
-            part(json!({
-                "iss": client, "sub": client, "aud": issuer.as_str(), "iat": now,
-                "exp": now.saturating_add(ASSERTION_SECONDS), "jti": BASE64_URL_SAFE_NO_PAD.encode(id),
-            }))
-        );
-        let signature = self.sign(input.as_bytes())?;
-        Some(format!(
-            "{input}.{}",
-            BASE64_URL_SAFE_NO_PAD.encode(signature)
-        ))
-    }
-
-    fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {
-        let random = SystemRandom::new();
-        match self {
-            Self::Rsa(key) => {
-                let mut signature = vec![0; key.public_modulus_len()];
-                key.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature)
-                    .ok()?;
-                Some(signature)
-            }
-            Self::Ecdsa(key) => Some(key.sign(&random, message).ok()?.as_ref().to_vec()),
-            Self::Ed25519(key) => Some(key.sign(message).as_ref().to_vec()),
-        }
-    }
-}
-
 /// Why a client cannot authenticate with what it was given. Never shows any of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidClientSecret {
@@ -180,4 +105,7 @@ pub enum InvalidClientSecret {
         "expected a private key in PKCS#8 PEM (-----BEGIN PRIVATE KEY-----): RSA, P-256 or Ed25519"
     )]
     Key,
+    /// This build cannot sign.
+    #[error("expected a client secret: private_key_jwt is not available at the edge")]
+    NoSigning,
 }

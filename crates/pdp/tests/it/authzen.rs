@@ -82,7 +82,7 @@ impl Scene {
             debug: true,
         };
         let clock_of_client: Arc<dyn Clock> = clock.clone();
-        let client = AuthzenClient::new(settings, Arc::clone(&http), clock_of_client).unwrap();
+        let client = AuthzenClient::new(settings, http.clone(), clock_of_client).unwrap();
         let credential = GatewayCredential::header_value(CREDENTIAL).unwrap();
         let options = AuthzenOptions {
             subject_claims: SubjectClaims::parse(setup.claims).unwrap(),
@@ -697,7 +697,7 @@ async fn a_token_without_a_subject_asks_nobody() {
         debug: false,
     };
     let clock: Arc<dyn Clock> = scene.clock.clone();
-    let client = AuthzenClient::new(settings, Arc::clone(&http), Arc::clone(&clock)).unwrap();
+    let client = AuthzenClient::new(settings, http.clone(), Arc::clone(&clock)).unwrap();
     let options = AuthzenOptions {
         timeout: Duration::from_secs(30),
         ..AuthzenOptions::default()

@@ -1,16 +1,16 @@
 //! A clock that a test moves by hand.
 
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use portcullis_pdp::clock::{Clock, SystemClock};
+use portcullis_pdp::clock::{Clock, Moment, Sleep, SystemClock};
 
 /// 2027-01-15T08:00:00Z, when every fake clock starts.
 pub(crate) const START: u64 = 1_800_000_000;
 
 #[derive(Debug)]
 pub(crate) struct FakeClock {
-    started: Instant,
+    started: Moment,
     passed: Mutex<Duration>,
 }
 
@@ -32,7 +32,11 @@ impl Clock for FakeClock {
         START + self.passed.lock().unwrap().as_secs()
     }
 
-    fn monotonic(&self) -> Instant {
+    fn monotonic(&self) -> Moment {
         self.started + *self.passed.lock().unwrap()
+    }
+
+    fn sleep(&self, time: Duration) -> Sleep {
+        SystemClock.sleep(time)
     }
 }

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -16,7 +16,7 @@ use portcullis_cloudentity::{
 use portcullis_engine::compile_documents;
 use portcullis_jose::JsonObject;
 use portcullis_model::{ApiRequest, Decision};
-use portcullis_pdp::clock::{Clock, SystemClock};
+use portcullis_pdp::clock::{Clock, Moment, Sleep, SystemClock};
 use portcullis_pdp::cloudentity::{
     ControlPlane as GatewayClient, ControlPlaneSettings, FetchedConfiguration,
     SystemIssuer as GatewayIssuer,
@@ -53,8 +53,12 @@ impl Clock for HandClock {
         self.0.load(Ordering::SeqCst)
     }
 
-    fn monotonic(&self) -> Instant {
+    fn monotonic(&self) -> Moment {
         SystemClock.monotonic()
+    }
+
+    fn sleep(&self, time: Duration) -> Sleep {
+        SystemClock.sleep(time)
     }
 }
 

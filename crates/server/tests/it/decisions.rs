@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -16,7 +16,7 @@ use portcullis_engine::Question;
 use portcullis_model::{
     ApiRequest, Attribute, Check, CheckOutcome, Decision, Deny, Level, Reason, ReasonCode, Trace,
 };
-use portcullis_pdp::clock::{Clock, SystemClock};
+use portcullis_pdp::clock::{Clock, Moment, Sleep, SystemClock};
 use portcullis_pdp::{DecisionFuture, DecisionPoint};
 use portcullis_server::{
     Administration, AppState, DecisionSettings, DecisionWriter, Decisions, Metrics, Operations,
@@ -39,8 +39,12 @@ impl Clock for HandClock {
         self.0.load(Ordering::SeqCst)
     }
 
-    fn monotonic(&self) -> Instant {
+    fn monotonic(&self) -> Moment {
         SystemClock.monotonic()
+    }
+
+    fn sleep(&self, time: Duration) -> Sleep {
+        SystemClock.sleep(time)
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_model::{ApiRequest, Challenge, Decision, Deny, Reason, ReasonCode};
-use portcullis_pdp::clock::{Clock, SystemClock};
+use portcullis_pdp::clock::{Clock, Moment, Sleep, SystemClock};
 use portcullis_pdp::keys::{Fetch, FetchError, FetchFuture};
 use portcullis_pdp::{DecisionFuture, DecisionPoint, Unavailable};
 use portcullis_server::{CountedDecisions, CountedFetch, Loaded, Metrics};
@@ -180,8 +180,12 @@ impl Clock for Still {
         1_700_000_000
     }
 
-    fn monotonic(&self) -> std::time::Instant {
+    fn monotonic(&self) -> Moment {
         SystemClock.monotonic()
+    }
+
+    fn sleep(&self, time: Duration) -> Sleep {
+        SystemClock.sleep(time)
     }
 }
 

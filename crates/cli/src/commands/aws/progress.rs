@@ -2,10 +2,10 @@
 //! is looking.
 
 use std::io::{IsTerminal, Write};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use portcullis_discovery::Progress;
-use portcullis_pdp::clock::{Clock, SystemClock};
+use portcullis_pdp::clock::{Clock, Moment, SystemClock};
 
 /// How long nothing is said.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const WIDTH: usize = 79;
 
 pub(super) struct ProgressLine {
-    start: Instant,
+    start: Moment,
     at_terminal: bool,
     shown: bool,
 }
@@ -35,7 +35,7 @@ impl ProgressLine {
     }
 
     pub(super) fn show(&mut self, text: &str) {
-        let early = SystemClock.monotonic().duration_since(self.start) < PATIENCE;
+        let early = SystemClock.monotonic() - self.start < PATIENCE;
         if !self.at_terminal || early {
             return;
         }
