@@ -33,8 +33,8 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## Build all that runs: target/release/portcullis and target/release/bootstrap
-	cargo build --locked --release --bins -p portcullis-cli -p portcullis-authorizer
+build: ## Build all that runs, into target/release: portcullis, bootstrap, bootstrap-rego
+	cargo build --locked --release --bins -p portcullis-cli -p portcullis-authorizer -p portcullis-authorizer-rego
 
 .PHONY: demo
 demo: build tools ## Run the solar system on this machine and show who gets what (ONCE=1: check and exit)

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use portcullis_engine::{
-    IssuerUrl, PolicySet, Profile, TokenIssuer, any_valid_token, compile_scope_table,
+    Diagnostic, IssuerUrl, PolicySet, Profile, TokenIssuer, any_valid_token, compile_scope_table,
 };
 use portcullis_jose::{AwsLc, Jwks, SymmetricKeys};
 use portcullis_pdp::bundle::Bundle;
 
 use crate::environment::Environment;
+use crate::languages::Languages;
 use crate::settings::InvalidSetting;
 
 /// A compiled policy and the keys that came with it.
@@ -93,7 +94,10 @@ fn with_routes(environment: &Environment, routes: Routes) -> Result<LocalPolicy,
 }
 
 /// `PORTCULLIS_BUNDLE`.
-pub(crate) fn from_bundle(environment: &Environment) -> Result<LocalPolicy, InvalidSetting> {
+pub(crate) fn from_bundle(
+    environment: &Environment,
+    languages: &Languages,
+) -> Result<LocalPolicy, InvalidSetting> {
     let name = "PORTCULLIS_BUNDLE";
     let Some(place) = environment.value(name) else {
         return Err(InvalidSetting::missing(name, EXPECTED_FILE));
@@ -107,7 +111,14 @@ pub(crate) fn from_bundle(environment: &Environment) -> Result<LocalPolicy, Inva
     };
     let text = read_file(name, place)?;
     let bundle = Bundle::from_json(text.as_bytes()).map_err(|error| wrong(&error))?;
-    let policy = bundle.compile(&[]).map_err(|error| wrong(&error))?;
+    let policy = bundle.compile(&languages.0).map_err(|problems| {
+        let of_rego = |problem: &Diagnostic| problem.file.ends_with(".rego");
+        if languages.is_without("rego") && problems.0.iter().any(of_rego) {
+            wrong(&format!("{problems}; deploy bootstrap-rego for Rego"))
+        } else {
+            wrong(&problems)
+        }
+    })?;
     let mut keys = Vec::new();
     for (issuer, set) in bundle_keys(&bundle) {
         let issuer = IssuerUrl::parse(issuer).map_err(|error| wrong(&error))?;

@@ -14,6 +14,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::cloudentity::{self, CloudentitySource};
 use crate::environment::Environment;
+use crate::languages::Languages;
 use crate::local_policy::{self, LocalPolicy};
 
 /// The shortest and longest `PORTCULLIS_TIMEOUT`. API Gateway waits 10 s for an authorizer of an
@@ -124,8 +125,16 @@ pub enum OnUnavailable {
 pub struct LogLevel(pub LevelFilter);
 
 impl Settings {
-    /// Parses the environment.
+    /// Parses the environment, for a function whose policies are validators.
     pub fn from_environment(environment: &Environment) -> Result<Self, InvalidSetting> {
+        Self::with_languages(environment, Languages::NONE)
+    }
+
+    /// Parses the environment, for a function whose policies may also be in these languages.
+    pub fn with_languages(
+        environment: &Environment,
+        languages: Languages,
+    ) -> Result<Self, InvalidSetting> {
         let reader = Reader(environment);
         let decision_point = match reader.decision_point()? {
             Chosen::Sideband => DecisionPointSettings::Sideband(reader.sideband()?),
@@ -133,9 +142,12 @@ impl Settings {
             Chosen::Oauth => {
                 DecisionPointSettings::Local(local_policy::from_variables(environment)?)
             }
-            Chosen::Bundle => DecisionPointSettings::Local(local_policy::from_bundle(environment)?),
+            Chosen::Bundle => {
+                DecisionPointSettings::Local(local_policy::from_bundle(environment, &languages)?)
+            }
             Chosen::Cloudentity => {
-                DecisionPointSettings::Cloudentity(Box::new(cloudentity::source(environment)?))
+                let source = cloudentity::source(environment, languages)?;
+                DecisionPointSettings::Cloudentity(Box::new(source))
             }
         };
         let cache_ttl = match &decision_point {

@@ -14,6 +14,9 @@ use crate::paths::patterns;
 /// The extension of the documents that stand for policies which cannot be used; their text says why.
 pub const DOCUMENT_EXTENSION: &str = "unusable";
 
+/// Why a policy in Rego is not usable where there is nothing to run it.
+const NO_REGO: &str = "Rego is not built into this function: deploy bootstrap-rego in its place";
+
 /// How to convert.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConvertOptions {
@@ -437,9 +440,7 @@ impl<'a> Converter<'a> {
                 ("yaml", json!({ "validators": policy.validators }), None)
             }
             PolicyLanguage::Rego if self.options.rego => ("rego", json!(policy.definition), None),
-            PolicyLanguage::Rego => {
-                unusable(name, "Rego is not built into this function".to_owned())
-            }
+            PolicyLanguage::Rego => unusable(name, NO_REGO.to_owned()),
             PolicyLanguage::Other(other) => {
                 let shown: String = other.chars().take(40).collect();
                 unusable(name, format!("its language {shown:?} is not known"))

@@ -3,8 +3,11 @@
 //! Floor 3. The engine knows policies by its trait [`PolicyLanguage`] only, so a function that needs none
 //! of this does not link it.
 
+#[cfg(feature = "cedar")]
 mod cedar;
+#[cfg(any(feature = "cedar", feature = "rego"))]
 mod compile;
+#[cfg(feature = "rego")]
 mod rego;
 mod worker;
 
@@ -12,12 +15,19 @@ use std::sync::Arc;
 
 use portcullis_engine::PolicyLanguage;
 
+#[cfg(feature = "cedar")]
 pub use cedar::Cedar;
+#[cfg(feature = "rego")]
 pub use rego::Rego;
 pub use worker::{Worker, WorkerError, work};
 
-/// Every language of this crate.
+/// Every language that this crate was built with: both, unless its features `rego` and `cedar` say otherwise.
 #[must_use]
 pub fn languages() -> Vec<Arc<dyn PolicyLanguage>> {
-    vec![Arc::new(Rego), Arc::new(Cedar)]
+    vec![
+        #[cfg(feature = "rego")]
+        Arc::new(Rego),
+        #[cfg(feature = "cedar")]
+        Arc::new(Cedar),
+    ]
 }

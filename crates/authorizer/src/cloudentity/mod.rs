@@ -61,6 +61,7 @@ impl Cloudentity {
             analytics,
             discovery,
             copy,
+            languages,
         } = source;
         let gateway = format!("{:?} {}", control_plane.issuer, control_plane.client_id);
         let control_plane = Arc::new(ControlPlane::new(
@@ -74,7 +75,7 @@ impl Cloudentity {
             allow_unknown,
             inject_context,
             copy,
-            languages: Vec::new(),
+            languages: languages.0,
         };
         let discovery = discovery
             .map(|settings| Discovery::new(settings, Arc::clone(&http), Arc::clone(&clock)));

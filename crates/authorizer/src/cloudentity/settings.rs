@@ -9,6 +9,7 @@ use portcullis_pdp::sideband::GatewayCredential;
 use super::analytics::AnalyticsSettings;
 use super::discovery::DiscoverySettings;
 use crate::environment::Environment;
+use crate::languages::Languages;
 use crate::settings::InvalidSetting;
 
 /// The shortest and the longest `ACP_RELOAD_INTERVAL`.
@@ -40,10 +41,15 @@ pub struct CloudentitySource {
     pub discovery: Option<DiscoverySettings>,
     /// Where the last good configuration is kept.
     pub copy: Option<ConfigurationCopy>,
+    /// The languages, beside validators, that its policies may be written in.
+    pub languages: Languages,
 }
 
 /// Reads them.
-pub(crate) fn source(environment: &Environment) -> Result<CloudentitySource, InvalidSetting> {
+pub(crate) fn source(
+    environment: &Environment,
+    languages: Languages,
+) -> Result<CloudentitySource, InvalidSetting> {
     let required = |name: &str, expected: &str| {
         environment
             .value(name)
@@ -111,6 +117,7 @@ pub(crate) fn source(environment: &Environment) -> Result<CloudentitySource, Inv
                 .value("PORTCULLIS_CONFIGURATION_COPY")
                 .unwrap_or(COPY),
         ))),
+        languages,
     })
 }
 

@@ -208,13 +208,14 @@ fn configuration(issuer: &str) -> Value {
         "services": [{ "id": "s1", "name": "PetStore", "api_group_metadata": { "type": "aws", "aws": { "api_id": "abc", "api_name": "PetStore", "stage": "prod" } } }],
         "apis": [
             api("a1", "/pets/{petId}", "pwd", 1), api("a2", "/open", "", 2), api("a3", "/blocked", "block", 3),
-            api("a4", "/strange", "strange", 4),
+            api("a4", "/strange", "strange", 4), api("a5", "/rego", "rego", 5),
         ],
         "policies": [
             { "id": "pwd", "policy_name": "PWD", "language": "cloudentity", "type": "api", "validators": [
                 { "name": "identity-context", "conf": { "fields": [{ "field": "amr", "comparator": "contains_all", "value": ["pwd"] }] } }] },
             { "id": "block", "policy_name": "Block API", "language": "cloudentity", "validators": [{ "name": "false" }] },
             { "id": "strange", "policy_name": "Strange", "language": "cloudentity", "validators": [{ "name": "tea-leaves" }] },
+            { "id": "rego", "policy_name": "Rego", "language": "rego", "definition": "package acp.authz\nallow := true" },
         ],
     })
 }
@@ -297,6 +298,10 @@ fn unrestricted_unbound_and_unknown_are_three_things() {
         is(false, "policy_failed")
     );
     assert_eq!(
+        decided(&mut function, "/rego", token),
+        is(false, "policy_failed")
+    );
+    assert_eq!(
         decided(&mut function, "/elsewhere", token),
         is(false, "unknown_api")
     );
@@ -323,6 +328,7 @@ fn unrestricted_unbound_and_unknown_are_three_things() {
     assert!(!allows(&answer), "{answer:?}");
     let log = function.stop();
     assert!(log.contains("tea-leaves"), "{log}");
+    assert!(log.contains("deploy bootstrap-rego"), "{log}");
     assert!(!log.contains("s3cret") && !log.contains(&secret), "{log}");
 }
 

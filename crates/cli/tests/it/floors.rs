@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Every crate that ships, with its floor.
-const FLOORS: [(&str, u8); 13] = [
+const FLOORS: [(&str, u8); 14] = [
     ("portcullis-model", 1),
     ("portcullis-jose", 1),
     ("portcullis-engine", 2),
@@ -20,6 +20,7 @@ const FLOORS: [(&str, u8); 13] = [
     ("portcullis-store", 3),
     ("portcullis-authorizer", 4),
     ("portcullis-server", 4),
+    ("portcullis-authorizer-rego", 5),
     ("portcullis-cli", 5),
 ];
 
