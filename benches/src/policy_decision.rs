@@ -299,6 +299,10 @@ impl CryptoProvider for AnySignature {
     fn sha256(&self, message: &[u8]) -> [u8; 32] {
         AwsLc.sha256(message)
     }
+
+    fn hmac_sha256(&self, key: &[u8], message: &[u8]) -> [u8; 32] {
+        AwsLc.hmac_sha256(key, message)
+    }
 }
 
 impl VerifyingKey for AnySignature {

@@ -2,6 +2,7 @@
 //! an allow unless a decision point permitted.
 
 use std::convert::Infallible;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -11,22 +12,20 @@ use portcullis_aws::{
     Answer, AnswerError, AuthorizerEvent, Dialect, EventError, EventOptions, HttpV2Form,
     PolicyCache, answer, answer_for_cache,
 };
-use portcullis_engine::screen;
-use portcullis_model::{ApiRequest, Decision, Deny, Outcome, Reason, ReasonCode, Reuse};
+use portcullis_enforcement::{
+    Decider, DecisionPointSettings, Environment, Metrics, Observation, OnUnavailable, Platform,
+    StartError, screened, within,
+};
+use portcullis_model::{ApiRequest, Decision, Deny, Reason, ReasonCode, Reuse};
 use portcullis_pdp::clock::Clock;
 use portcullis_pdp::http::{Http, HttpClient};
-use portcullis_pdp::local::{LocalDecisionPoint, LocalSettings, Secrets};
-use portcullis_pdp::{DECISION_ID, DecisionPoint, Unavailable};
+use portcullis_pdp::{DECISION_ID, Unavailable};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::authzen::Authzen;
 use crate::cloudentity::Cloudentity;
-use crate::environment::Environment;
-use crate::local_policy::LocalPolicy;
-use crate::metrics::{Metrics, Observation};
-use crate::settings::{DecisionPointSettings, OnUnavailable, Settings};
-use crate::sideband::Sideband;
+use crate::secrets_extension::SecretsExtension;
+use crate::settings::Settings;
 
 /// Answers authorizer events.
 pub struct Authorizer {
@@ -50,12 +49,10 @@ struct Answering {
 
 /// Who decides.
 enum Decides {
-    Sideband(Box<Sideband>),
-    /// This function first, then an AuthZEN service.
-    Authzen(Box<Authzen>),
-    /// This function; its answers are right for every route, so that they can be cached.
-    Local(LocalDecisionPoint, PolicyCache),
-    /// This function, with the configuration of a control plane.
+    /// One that needs nothing beside the way of events. Where that is a policy of this function, its answers are right
+    /// for every route, so that they can be cached.
+    Alone(Decider, PolicyCache),
+    /// This function, with the configuration of a control plane that is polled and told of decisions.
     Cloudentity(Box<Cloudentity>),
 }
 
@@ -74,33 +71,25 @@ impl Authorizer {
                 .value("AWS_LAMBDA_FUNCTION_NAME")
                 .unwrap_or("portcullis"),
         );
+        let platform = Platform {
+            http: Arc::clone(&http),
+            clock: Arc::clone(&clock),
+            secrets: Arc::new(SecretsExtension {
+                http: Arc::clone(&http),
+                environment: environment.clone(),
+            }),
+            environment,
+        };
         let timeout = settings.timeout;
-        let decides = match settings.decision_point {
-            DecisionPointSettings::Sideband(source) => {
-                let (http, clock) = (Arc::clone(&http), Arc::clone(&clock));
-                let sideband = Sideband::new(source, timeout, environment, http, clock)?;
-                Decides::Sideband(Box::new(sideband))
+        let decides = match (settings.decision_point, settings.cloudentity) {
+            (DecisionPointSettings::Cloudentity(source), Some(extras)) => {
+                let cloudentity = Cloudentity::new(*source, extras, &platform);
+                Decides::Cloudentity(Box::new(cloudentity))
             }
-            DecisionPointSettings::Authzen(source) => {
-                let authzen = Authzen::new(*source, timeout, environment, &http, &clock)?;
-                Decides::Authzen(Box::new(authzen))
-            }
-            DecisionPointSettings::Cloudentity(source) => {
-                let (http, clock) = (Arc::clone(&http), Arc::clone(&clock));
-                Decides::Cloudentity(Box::new(Cloudentity::new(*source, http, clock)))
-            }
-            DecisionPointSettings::Local(LocalPolicy { policy, keys }) => {
-                let secrets = Secrets::new(move |name| environment.value(name).map(str::to_owned));
-                let settings = LocalSettings {
-                    for_cache: true,
-                    bundled_keys: keys,
-                    secrets: Some(secrets),
-                    ..LocalSettings::default()
-                };
-                let (fetch, clock) = (Arc::clone(&http), Arc::clone(&clock));
-                let point = LocalDecisionPoint::with_settings(policy, fetch, clock, settings)
-                    .map_err(|error| Failure::Start(error.to_string()))?;
-                Decides::Local(point, PolicyCache::default())
+            (decision_point, _) => {
+                let decider = Decider::new(decision_point, timeout, true, &platform)
+                    .map_err(|StartError(error)| Failure::Start(error))?;
+                Decides::Alone(decider, PolicyCache::default())
             }
         };
         Ok(Self {
@@ -129,9 +118,7 @@ impl Authorizer {
     /// Fetches what decisions will need, where this function decides.
     pub async fn hydrate(&self) {
         match &self.decides {
-            Decides::Sideband(_) => {}
-            Decides::Authzen(authzen) => authzen.hydrate().await,
-            Decides::Local(point, _) => point.hydrate().await,
+            Decides::Alone(decider, _) => decider.hydrate().await,
             Decides::Cloudentity(cloudentity) => cloudentity.hydrate().await,
         }
     }
@@ -193,12 +180,15 @@ impl Authorizer {
         let latency = self.clock.monotonic().saturating_duration_since(started);
         let observation = Observation {
             decision,
-            dialect,
+            dialect: dialect.map(Dialect::as_str),
             latency,
             cold_start,
         };
-        self.metrics
-            .record(&observation, self.clock.unix_now().saturating_mul(1000));
+        let now = self.clock.unix_now().saturating_mul(1000);
+        let mut line = self.metrics.line(&observation, now);
+        line.push('\n');
+        // A metric that cannot be written must not keep a decision from being answered.
+        let _ = io::stdout().lock().write_all(line.as_bytes());
         outcome
     }
 
@@ -226,10 +216,10 @@ impl Authorizer {
         }
         let form = self.settings.http_response;
         let answer = match &self.decides {
-            Decides::Sideband(_) | Decides::Authzen(_) | Decides::Cloudentity(_) => {
-                answer(event, &decision, form)?
+            Decides::Alone(Decider::Local(_), cache) => {
+                answer_for_cache(event, &decision, form, cache)?
             }
-            Decides::Local(_, cache) => answer_for_cache(event, &decision, form, cache)?,
+            _ => answer(event, &decision, form)?,
         };
         log(
             &decision,
@@ -242,32 +232,13 @@ impl Authorizer {
     }
 
     async fn decide(&self, request: &ApiRequest) -> Result<Decision, Unavailable> {
-        if let Some(refused) = screen(request) {
-            return Ok(refused);
-        }
-        let decision = match &self.decides {
-            Decides::Sideband(sideband) => sideband.ask(request).await?,
-            Decides::Authzen(authzen) => authzen.ask(request).await?,
+        let budget = self.settings.timeout;
+        match &self.decides {
+            Decides::Alone(decider, _) => decider.decide(request, budget, &*self.clock).await,
             Decides::Cloudentity(cloudentity) => {
-                let budget = self.settings.timeout;
-                tokio::time::timeout(budget, cloudentity.ask(request))
-                    .await
-                    .unwrap_or(Err(Unavailable::Timeout { budget }))?
+                let ask = within(&*self.clock, budget, cloudentity.ask(request));
+                screened(request, ask).await
             }
-            Decides::Local(point, _) => {
-                let budget = self.settings.timeout;
-                tokio::time::timeout(budget, point.decide(request))
-                    .await
-                    .unwrap_or(Err(Unavailable::Timeout { budget }))?
-            }
-        };
-        match &decision.outcome {
-            // A decision point that denies with a server error says that it could not decide.
-            Outcome::Deny(deny) if deny.status >= 500 => Err(Unavailable::Status {
-                status: deny.status,
-                hint: "the decision point denied with a server error; look at its log",
-            }),
-            _ => Ok(decision),
         }
     }
 }

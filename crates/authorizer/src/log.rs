@@ -11,7 +11,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
-use crate::settings::LogLevel;
+use portcullis_enforcement::LogLevel;
 
 /// Sends the log of this process to standard output, which Lambda takes to `CloudWatch`.
 pub fn start_log(level: LogLevel) {

@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use portcullis_aws::Answer;
+use portcullis_enforcement::{Environment, Languages, LogLevel};
 use portcullis_pdp::clock::SystemClock;
 use serde_json::value::RawValue;
 
 use crate::authorizer::{Authorizer, Failure};
-use crate::environment::Environment;
-use crate::languages::Languages;
 use crate::log::start_log;
-use crate::settings::{LogLevel, Settings};
+use crate::settings::Settings;
 
 /// Runs the function under the Lambda runtime API until that fails, with policies in these languages beside validators.
 ///

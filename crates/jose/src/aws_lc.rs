@@ -54,6 +54,13 @@ impl CryptoProvider for AwsLc {
         bytes.copy_from_slice(digest::digest(&digest::SHA256, message).as_ref());
         bytes
     }
+
+    fn hmac_sha256(&self, key: &[u8], message: &[u8]) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        let key = hmac::Key::new(hmac::HMAC_SHA256, key);
+        bytes.copy_from_slice(hmac::sign(&key, message).as_ref());
+        bytes
+    }
 }
 
 /// The first byte of a point that has both coordinates (SEC 1 section 2.3.3).

@@ -20,6 +20,9 @@ pub trait CryptoProvider {
 
     /// The SHA-256 digest of `message`, for thumbprints (RFC 7638 section 3).
     fn sha256(&self, message: &[u8]) -> [u8; 32];
+
+    /// The HMAC of `message` with SHA-256 (RFC 2104), for signatures of requests.
+    fn hmac_sha256(&self, key: &[u8], message: &[u8]) -> [u8; 32];
 }
 
 /// A key that a provider has prepared for one algorithm.

@@ -25,6 +25,9 @@ extern "C" {
     fn drop_key(key: u32);
 
     fn sha256(message: &[u8]) -> Vec<u8>;
+
+    #[wasm_bindgen(js_name = hmacSha256)]
+    fn hmac_sha256(key: &[u8], message: &[u8]) -> Vec<u8>;
 }
 
 /// The provider that verifies every [`Algorithm`] of a public key through Node.js.
@@ -65,12 +68,20 @@ impl CryptoProvider for NodeCrypto {
     }
 
     fn sha256(&self, message: &[u8]) -> [u8; 32] {
-        // INVARIANT: a SHA-256 digest has 32 bytes. Were the host's another, no two texts must seem to be the same.
-        let Ok(digest) = sha256(message).try_into() else {
-            unreachable!("the host's SHA-256 digest does not have 32 bytes");
-        };
-        digest
+        digest(sha256(message))
     }
+
+    fn hmac_sha256(&self, key: &[u8], message: &[u8]) -> [u8; 32] {
+        digest(hmac_sha256(key, message))
+    }
+}
+
+/// INVARIANT: a SHA-256 digest has 32 bytes. Were the host's another, no two texts must seem to be the same.
+fn digest(bytes: Vec<u8>) -> [u8; 32] {
+    let Ok(digest) = bytes.try_into() else {
+        unreachable!("the host's SHA-256 digest does not have 32 bytes");
+    };
+    digest
 }
 
 const fn is_rsa(algorithm: Algorithm) -> bool {

@@ -328,7 +328,7 @@ impl Entry {
 }
 
 async fn fetch_keys(fetch: &dyn Fetch, issuer: &IssuerUrl) -> Result<Jwks, KeyError> {
-    import(&fetch_document(fetch, issuer).await?)
+    import_keys(&fetch_document(fetch, issuer).await?)
 }
 
 /// The JWK set of an issuer as it serves it, after making sure that it can be used.
@@ -337,7 +337,7 @@ pub async fn fetch_jwks(
     issuer: &IssuerUrl,
 ) -> Result<serde_json::Value, KeyError> {
     let document = fetch_document(fetch, issuer).await?;
-    import(&document)?;
+    import_keys(&document)?;
     serde_json::from_slice(&document).map_err(|error| KeyError::Jwks(error.to_string()))
 }
 
@@ -354,7 +354,8 @@ async fn fetch_document(fetch: &dyn Fetch, issuer: &IssuerUrl) -> Result<Bytes, 
     Ok(fetch.get(&metadata.jwks_uri, MAX_DOCUMENT_BYTES).await?)
 }
 
-fn import(document: &[u8]) -> Result<Jwks, KeyError> {
+/// The keys of a JWK set that may verify tokens: those of public keys (RFC 7517 section 5).
+pub fn import_keys(document: &[u8]) -> Result<Jwks, KeyError> {
     Jwks::from_json(document, SymmetricKeys::Refuse, &Crypto)
         .map_err(|error| KeyError::Jwks(error.to_string()))
 }

@@ -7,7 +7,7 @@ pub mod authzen;
 pub mod bundle;
 pub mod clock;
 pub mod cloudentity;
-mod crypto;
+pub mod crypto;
 mod decision_point;
 mod digest;
 #[cfg(not(target_family = "wasm"))]

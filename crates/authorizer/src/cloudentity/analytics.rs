@@ -7,14 +7,14 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use portcullis_cloudentity::{
     ApiRef, GatewayEvent, GatewayEvents, ValidationResult, ValidatorFailure,
 };
-use portcullis_jose::base64url_encode;
+use portcullis_jose::{CryptoProvider as _, base64url_encode};
 use portcullis_model::{ApiRequest, Decision};
 use portcullis_pdp::clock::Clock;
 use portcullis_pdp::cloudentity::ControlPlane;
+use portcullis_pdp::crypto::Crypto;
 
 /// Most decisions that wait.
 const MAX_WAITING: usize = 1000;
@@ -176,7 +176,7 @@ fn event(observed: &Observed<'_>, settings: AnalyticsSettings) -> GatewayEvent {
         } else {
             format!(
                 "sha256:{}",
-                base64url_encode(digest(&SHA256, token.as_bytes()).as_ref())
+                base64url_encode(&Crypto.sha256(token.as_bytes()))
             )
         }
     });

@@ -8,14 +8,12 @@ use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use portcullis_cloudentity::{ApiGroup, ApiGroupMetadata, ApiGroups, AwsApi, GroupApi};
+use portcullis_enforcement::sigv4::{AwsCredentials, Signable, signature};
+use portcullis_enforcement::{Environment, InvalidSetting};
 use portcullis_pdp::clock::Clock;
 use portcullis_pdp::cloudentity::ControlPlane;
 use portcullis_pdp::http::{Http, HttpRequest};
 use serde_json::Value;
-
-use super::sigv4::{AwsCredentials, Signable, signature};
-use crate::environment::Environment;
-use crate::settings::InvalidSetting;
 
 /// Most API groups and most APIs of all of them.
 const MAX_GROUPS: usize = 500;
@@ -50,12 +48,11 @@ pub struct DiscoverySettings {
 impl DiscoverySettings {
     /// From the variables that Lambda sets.
     pub(super) fn from_environment(environment: &Environment) -> Result<Self, InvalidSetting> {
-        let required = |name: &str| {
-            environment.value(name).map(str::to_owned).ok_or_else(|| {
-                InvalidSetting::missing(name, "what Lambda sets; PORTCULLIS_DISCOVERY needs it")
-            })
+        let missing = |name: &str| {
+            InvalidSetting::missing(name, "what Lambda sets; PORTCULLIS_DISCOVERY needs it")
         };
-        let region = required("AWS_REGION")?;
+        let name = "AWS_REGION";
+        let region = environment.value(name).ok_or_else(|| missing(name))?;
         let name = "AWS_ENDPOINT_URL";
         let endpoint = match environment.value(name) {
             None => format!("https://apigateway.{region}.amazonaws.com"),
@@ -67,12 +64,8 @@ impl DiscoverySettings {
             }
         };
         Ok(Self {
-            credentials: AwsCredentials {
-                access_key: required("AWS_ACCESS_KEY_ID")?,
-                secret_key: required("AWS_SECRET_ACCESS_KEY")?,
-                session_token: environment.value("AWS_SESSION_TOKEN").map(str::to_owned),
-            },
-            region,
+            credentials: AwsCredentials::from_environment(environment).map_err(missing)?,
+            region: region.to_owned(),
             endpoint,
         })
     }
@@ -251,22 +244,23 @@ impl Discovery {
         for attempt in 1.. {
             tokio::time::sleep(pause).await;
             let request = Signable {
+                method: "GET",
                 host,
                 path,
                 query,
+                headers: &[],
+                body: b"",
                 region,
                 service: "apigateway",
                 now: self.clock.unix_now(),
             };
-            let (date, authorization) = signature(&request, credentials);
+            let added = signature(&request, credentials);
             let mut request = HttpRequest::get(&url)
                 .and_then(|request| request.header("accept", "application/json"))
-                .and_then(|request| request.header("x-amz-date", &date))
-                .and_then(|request| request.header("authorization", &authorization))
                 .map_err(|error| failed(&error))?;
-            if let Some(token) = &credentials.session_token {
+            for (name, value) in added {
                 request = request
-                    .header("x-amz-security-token", token)
+                    .header(name, &value)
                     .map_err(|error| failed(&error))?;
             }
             let answer = self.http.send(request, CALL_TIME, MAX_ANSWER_BYTES).await;

@@ -4,28 +4,25 @@ mod analytics;
 mod discovery;
 mod extension;
 mod settings;
-mod sigv4;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use portcullis_enforcement::{CloudentitySource, Environment, Platform, cloudentity_point};
 use portcullis_model::{ApiRequest, Decision};
 use portcullis_pdp::Unavailable;
 use portcullis_pdp::clock::Clock;
-use portcullis_pdp::cloudentity::{CloudentityOptions, CloudentityPoint, ControlPlane};
+use portcullis_pdp::cloudentity::{CloudentityPoint, ControlPlane};
 use portcullis_pdp::http::Http;
 use tokio::sync::{Mutex, Notify, OnceCell};
 use tokio::task::JoinHandle;
-
-use crate::environment::Environment;
 
 pub use analytics::AnalyticsSettings;
 use analytics::{Analytics, Observed};
 use discovery::Discovery;
 pub use discovery::DiscoverySettings;
 use extension::Extension;
-pub use settings::CloudentitySource;
-pub(crate) use settings::source;
+pub use settings::CloudentityExtras;
 
 /// Longest time that the work after an answer may take. Lambda charges for it.
 const AFTER_ANSWER: Duration = Duration::from_secs(3);
@@ -49,49 +46,24 @@ impl Cloudentity {
     /// A decision point that has asked for nothing yet.
     pub(crate) fn new(
         source: CloudentitySource,
-        http: Arc<dyn Http>,
-        clock: Arc<dyn Clock>,
+        extras: CloudentityExtras,
+        platform: &Platform,
     ) -> Self {
-        let CloudentitySource {
-            control_plane,
-            reload_interval,
-            max_age,
-            allow_unknown,
-            inject_context,
+        let CloudentityExtras {
             analytics,
             discovery,
             copy,
-            languages,
-        } = source;
-        let gateway = format!("{:?} {}", control_plane.issuer, control_plane.client_id);
-        let control_plane = Arc::new(ControlPlane::new(
-            control_plane,
-            Arc::clone(&http),
-            Arc::clone(&clock),
-        ));
-        let options = CloudentityOptions {
-            reload_interval,
-            max_age,
-            allow_unknown,
-            inject_context,
-            copy,
-            languages: languages.0,
-        };
-        let discovery = discovery
-            .map(|settings| Discovery::new(settings, Arc::clone(&http), Arc::clone(&clock)));
-        let point = CloudentityPoint::new(
-            Arc::clone(&control_plane),
-            http,
-            Arc::clone(&clock),
-            gateway,
-            options,
-        );
+        } = extras;
+        let Platform { http, clock, .. } = platform;
+        let (control_plane, point) = cloudentity_point(source, Some(copy), platform);
+        let discovery =
+            discovery.map(|settings| Discovery::new(settings, Arc::clone(http), Arc::clone(clock)));
         Self {
             point: Arc::new(point),
             analytics: analytics.map(|settings| Arc::new(Analytics::new(settings))),
             discovery,
             control_plane,
-            clock,
+            clock: Arc::clone(clock),
             answered: Notify::new(),
             under_way: Mutex::default(),
             extension: OnceCell::new(),

@@ -1,193 +1,45 @@
-//! The variables of Cloudentity's authorizer, by their own names.
+//! The variables of Cloudentity's authorizer, by their own names: those of what is done beside deciding.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use portcullis_pdp::cloudentity::{ConfigurationCopy, ControlPlaneSettings, SystemIssuer};
-use portcullis_pdp::sideband::GatewayCredential;
+use portcullis_enforcement::{Environment, InvalidSetting, go_flag};
+use portcullis_pdp::cloudentity::ConfigurationCopy;
 
 use super::analytics::AnalyticsSettings;
 use super::discovery::DiscoverySettings;
-use crate::environment::Environment;
-use crate::languages::Languages;
-use crate::settings::InvalidSetting;
 
-/// The shortest and the longest `ACP_RELOAD_INTERVAL`.
-const RELOAD_BOUNDS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(1));
-/// The longest `PORTCULLIS_CONFIGURATION_MAX_AGE`, and what it is where it is not set.
-const LONGEST_MAX_AGE: Duration = Duration::from_hours(7 * 24);
-const DEFAULT_MAX_AGE: Duration = Duration::from_hours(1);
-/// How long one call to the control plane may take.
-const CALL_TIME: Duration = Duration::from_secs(5);
 /// Where the last good configuration is kept: the one directory that a function may write to.
 const COPY: &str = "/tmp/portcullis-configuration.json";
 
-/// A control plane and how its configuration is used.
+/// What is done beside deciding.
 #[derive(Debug)]
-pub struct CloudentitySource {
-    /// The control plane.
-    pub control_plane: ControlPlaneSettings,
-    /// How old a configuration may be before another one is asked for.
-    pub reload_interval: Duration,
-    /// How old it may be while the control plane is away.
-    pub max_age: Duration,
-    /// Whether requests are let through that are for no API of a bound service.
-    pub allow_unknown: bool,
-    /// Whether the backend is told the authentication context.
-    pub inject_context: bool,
+pub struct CloudentityExtras {
     /// How decisions are told; `None` where they are not.
     pub analytics: Option<AnalyticsSettings>,
     /// How the APIs of the account are found; `None` where they are not.
     pub discovery: Option<DiscoverySettings>,
     /// Where the last good configuration is kept.
-    pub copy: Option<ConfigurationCopy>,
-    /// The languages, beside validators, that its policies may be written in.
-    pub languages: Languages,
+    pub copy: ConfigurationCopy,
 }
 
-/// Reads them.
-pub(crate) fn source(
-    environment: &Environment,
-    languages: Languages,
-) -> Result<CloudentitySource, InvalidSetting> {
-    let required = |name: &str, expected: &str| {
-        environment
-            .value(name)
-            .ok_or_else(|| InvalidSetting::missing(name, expected))
-    };
-    let flag = |name: &str, default: bool| match environment.value(name) {
-        None => Ok(default),
-        // As Go's strconv.ParseBool, which Cloudentity's authorizer is written in.
-        Some("1" | "t" | "T" | "true" | "TRUE" | "True") => Ok(true),
-        Some("0" | "f" | "F" | "false" | "FALSE" | "False") => Ok(false),
-        Some(other) => Err(InvalidSetting::new(name, other, "true or false")),
-    };
-    let name = "ACP_ISSUER_URL";
-    let url = required(name, "the issuer URL of the System workspace")?;
-    let tenant_id = environment.value("ACP_TENANT_ID").map(str::to_owned);
-    let issuer = SystemIssuer::parse(url, tenant_id.is_some())
-        .map_err(|error| InvalidSetting::new(name, url, &error.to_string()))?;
-    let client_id = required("ACP_CLIENT_ID", "the client of the gateway")?.to_owned();
-    let name = "ACP_CLIENT_SECRET";
-    let secret = required(name, "the secret of that client")?;
-    let client_secret = GatewayCredential::header_value(secret)
-        .map_err(|error| InvalidSetting::secret(name, &error.to_string()))?;
-    let name = "HTTP_CLIENT_INSECURE_SKIP_VERIFY";
-    if flag(name, false)? {
-        return Err(InvalidSetting::new(
-            name,
-            "true",
-            "false: certificates are always checked; give the authority of the control plane in HTTP_CLIENT_ROOT_CA",
-        ));
-    }
-    let raw_tokens = flag("PORTCULLIS_ANALYTICS_RAW_TOKENS", false)?;
-    let analytics = flag("ANALYTICS_ENABLED", true)?;
-    let (shortest, longest) = RELOAD_BOUNDS;
-    Ok(CloudentitySource {
-        control_plane: ControlPlaneSettings {
-            issuer,
-            client_id,
-            client_secret,
-            tenant_id,
-            server_id: environment.value("ACP_SERVER_ID").map(str::to_owned),
-            timeout: CALL_TIME,
-        },
-        reload_interval: time(
-            environment,
-            "ACP_RELOAD_INTERVAL",
-            Duration::from_secs(5),
-            (shortest, longest),
-        )?,
-        max_age: time(
-            environment,
-            "PORTCULLIS_CONFIGURATION_MAX_AGE",
-            DEFAULT_MAX_AGE,
-            (shortest, LONGEST_MAX_AGE),
-        )?,
-        allow_unknown: flag("ENFORCEMENT_ALLOW_UNKNOWN", false)?,
-        inject_context: flag("AWS_INJECT_CONTEXT", false)?,
-        discovery: if flag("PORTCULLIS_DISCOVERY", false)? {
-            Some(DiscoverySettings::from_environment(environment)?)
-        } else {
-            None
-        },
-        analytics: analytics.then_some(AnalyticsSettings { raw_tokens }),
-        copy: Some(ConfigurationCopy::at(PathBuf::from(
-            environment
-                .value("PORTCULLIS_CONFIGURATION_COPY")
-                .unwrap_or(COPY),
-        ))),
-        languages,
-    })
-}
-
-fn time(
-    environment: &Environment,
-    name: &str,
-    default: Duration,
-    (shortest, longest): (Duration, Duration),
-) -> Result<Duration, InvalidSetting> {
-    let Some(text) = environment.value(name) else {
-        return Ok(default);
-    };
-    let in_bounds = |time: &Duration| (shortest..=longest).contains(time);
-    go_duration(text).filter(in_bounds).ok_or_else(|| {
-        let expected = format!(
-            "a time from {}s to {}s, such as 5s or 1m0s",
-            shortest.as_secs(),
-            longest.as_secs()
-        );
-        InvalidSetting::new(name, text, &expected)
-    })
-}
-
-/// A duration as Go's `time.ParseDuration` reads it: `5s`, `1m0s`, `1h30m`, `500ms`; whole numbers only.
-fn go_duration(text: &str) -> Option<Duration> {
-    let mut rest = text;
-    let mut total = Duration::ZERO;
-    while !rest.is_empty() {
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let (number, after) = rest.split_at_checked(digits)?;
-        let number: u64 = number.parse().ok()?;
-        let letters = after.bytes().take_while(u8::is_ascii_alphabetic).count();
-        let (unit, after) = after.split_at_checked(letters)?;
-        let part = match unit {
-            "h" => Duration::from_secs(number.checked_mul(3600)?),
-            "m" => Duration::from_secs(number.checked_mul(60)?),
-            "s" => Duration::from_secs(number),
-            "ms" => Duration::from_millis(number),
-            _ => return None,
-        };
-        total = total.checked_add(part)?;
-        rest = after;
-    }
-    (!text.is_empty()).then_some(total)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_are_those_of_go() {
-        for (text, seconds) in [
-            ("5s", Some(5)),
-            ("1m0s", Some(60)),
-            ("1h30m", Some(5400)),
-            ("2000ms", Some(2)),
-            ("", None),
-            ("5", None),
-            ("s", None),
-            ("1m0", None),
-            ("-5s", None),
-            ("1.5s", None),
-            ("99999999999999999999h", None),
-        ] {
-            assert_eq!(
-                go_duration(text),
-                seconds.map(Duration::from_secs),
-                "{text}"
-            );
-        }
+impl CloudentityExtras {
+    /// Reads them.
+    pub(crate) fn from_environment(environment: &Environment) -> Result<Self, InvalidSetting> {
+        let flag = |name: &str, default: bool| go_flag(environment, name, default);
+        let raw_tokens = flag("PORTCULLIS_ANALYTICS_RAW_TOKENS", false)?;
+        let analytics = flag("ANALYTICS_ENABLED", true)?;
+        Ok(Self {
+            analytics: analytics.then_some(AnalyticsSettings { raw_tokens }),
+            discovery: if flag("PORTCULLIS_DISCOVERY", false)? {
+                Some(DiscoverySettings::from_environment(environment)?)
+            } else {
+                None
+            },
+            copy: ConfigurationCopy::at(PathBuf::from(
+                environment
+                    .value("PORTCULLIS_CONFIGURATION_COPY")
+                    .unwrap_or(COPY),
+            )),
+        })
     }
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Every crate that ships, with its floor.
-const FLOORS: [(&str, u8); 14] = [
+const FLOORS: [(&str, u8); 15] = [
     ("portcullis-model", 1),
     ("portcullis-jose", 1),
     ("portcullis-engine", 2),
@@ -18,10 +18,11 @@ const FLOORS: [(&str, u8); 14] = [
     ("portcullis-pdp", 3),
     ("portcullis-policies", 3),
     ("portcullis-store", 3),
-    ("portcullis-authorizer", 4),
-    ("portcullis-server", 4),
-    ("portcullis-authorizer-rego", 5),
-    ("portcullis-cli", 5),
+    ("portcullis-enforcement", 4),
+    ("portcullis-authorizer", 5),
+    ("portcullis-server", 5),
+    ("portcullis-authorizer-rego", 6),
+    ("portcullis-cli", 6),
 ];
 
 /// What gives a crate a socket, a clock, randomness or a task.

@@ -338,6 +338,10 @@ impl CryptoProvider for OnlyEs256 {
     fn sha256(&self, message: &[u8]) -> [u8; 32] {
         AwsLc.sha256(message)
     }
+
+    fn hmac_sha256(&self, key: &[u8], message: &[u8]) -> [u8; 32] {
+        AwsLc.hmac_sha256(key, message)
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The AuthZEN service as the function asks it, once it has found the token to be valid.
+//! The AuthZEN service as an enforcement point asks it, once it has found the token to be valid.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,18 +7,15 @@ use portcullis_model::{ApiRequest, Decision};
 use portcullis_pdp::authzen::{
     AuthzenClient, AuthzenDecisionPoint, AuthzenOptions, Evaluate, EvaluationFuture, Question,
 };
-use portcullis_pdp::clock::Clock;
-use portcullis_pdp::http::Http;
 use portcullis_pdp::sideband::GatewayCredential;
 use portcullis_pdp::{DecisionPoint, Unavailable};
 
-use crate::authorizer::Failure;
 use crate::credential::{Credentialed, Store};
-use crate::environment::Environment;
+use crate::decider::{Platform, StartError};
 use crate::settings::AuthzenSource;
 
 /// An AuthZEN service, and what is checked before it is asked.
-pub(crate) struct Authzen {
+pub struct Authzen {
     point: AuthzenDecisionPoint,
     client: Arc<AuthzenClient>,
     timeout: Duration,
@@ -29,19 +26,17 @@ impl Authzen {
     pub(crate) fn new(
         source: AuthzenSource,
         timeout: Duration,
-        environment: Environment,
-        http: &Arc<dyn Http>,
-        clock: &Arc<dyn Clock>,
-    ) -> Result<Self, Failure> {
+        platform: &Platform,
+    ) -> Result<Self, StartError> {
+        let Platform { http, clock, .. } = platform;
         let client = AuthzenClient::new(source.service, Arc::clone(http), Arc::clone(clock))
-            .map_err(|error| Failure::Start(error.to_string()))?;
+            .map_err(|error| StartError(error.to_string()))?;
         let client = Arc::new(client);
         let service: Box<dyn Evaluate> = match source.credential {
             None => Box::new((Arc::clone(&client), None)),
             Some(secret) => {
                 let store = Store {
-                    http: Arc::clone(http),
-                    environment,
+                    secrets: Arc::clone(&platform.secrets),
                     timeout,
                     parse: |text| GatewayCredential::header_value(text).ok(),
                 };

@@ -1,17 +1,20 @@
 //! The policy that the function decides with itself: from variables alone, or from a bundle in its zip.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fmt;
+use std::path::Path;
 
 use portcullis_engine::{
     Diagnostic, IssuerUrl, PolicySet, Profile, TokenIssuer, any_valid_token, compile_scope_table,
 };
-use portcullis_jose::{AwsLc, Jwks, SymmetricKeys};
+use portcullis_jose::Jwks;
 use portcullis_pdp::bundle::Bundle;
+use portcullis_pdp::keys::import_keys;
 
 use crate::environment::Environment;
+use crate::invalid_setting::InvalidSetting;
 use crate::languages::Languages;
-use crate::settings::InvalidSetting;
 
 /// A compiled policy and the keys that came with it.
 pub struct LocalPolicy {
@@ -86,7 +89,7 @@ fn with_routes(environment: &Environment, routes: Routes) -> Result<LocalPolicy,
     let keys = match environment.value(name) {
         None => Vec::new(),
         Some(place) => {
-            let text = read_file(name, place)?;
+            let text = read_file(environment, name, place)?;
             vec![(issuer, jwks(name, place, text.as_bytes())?)]
         }
     };
@@ -109,12 +112,14 @@ pub(crate) fn from_bundle(
             &format!("a bundle that `portcullis policy bundle` wrote ({why})"),
         )
     };
-    let text = read_file(name, place)?;
+    let text = read_file(environment, name, place)?;
     let bundle = Bundle::from_json(text.as_bytes()).map_err(|error| wrong(&error))?;
     let policy = bundle.compile(&languages.0).map_err(|problems| {
-        let of_rego = |problem: &Diagnostic| problem.file.ends_with(".rego");
+        let of_rego = |problem: &Diagnostic| {
+            Path::new(&problem.file).extension() == Some(OsStr::new("rego"))
+        };
         if languages.is_without("rego") && problems.0.iter().any(of_rego) {
-            wrong(&format!("{problems}; deploy bootstrap-rego for Rego"))
+            wrong(&format!("{problems}; for Rego, deploy bootstrap-rego or, at the edge, a package made with --with rego"))
         } else {
             wrong(&problems)
         }
@@ -171,22 +176,18 @@ const EXPECTED_FILE: &str =
     "file: and the path of a file in the function's zip, such as file:policy.json";
 
 /// A file that a setting names: `file:policy.json`, relative to the folder of the function's code.
-fn read_file(name: &str, place: &str) -> Result<String, InvalidSetting> {
+fn read_file(environment: &Environment, name: &str, place: &str) -> Result<String, InvalidSetting> {
     let path = place
         .strip_prefix("file:")
         .ok_or_else(|| InvalidSetting::new(name, place, EXPECTED_FILE))?;
     let path = path.strip_prefix("//").unwrap_or(path);
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a file that comes with the function, read once at start"
-    )]
-    std::fs::read_to_string(path).map_err(|error| {
+    environment.read_file(path).map_err(|error| {
         InvalidSetting::new(name, place, &format!("a file that can be read ({error})"))
     })
 }
 
 fn jwks(name: &str, place: &str, text: &[u8]) -> Result<Jwks, InvalidSetting> {
-    Jwks::from_json(text, SymmetricKeys::Refuse, &AwsLc).map_err(|error| {
+    import_keys(text).map_err(|error| {
         InvalidSetting::new(name, place, &format!("keys that can be used ({error})"))
     })
 }

@@ -14,7 +14,8 @@ impl Languages {
     pub const NONE: Self = Self(Vec::new());
 
     /// Whether the language with that extension is missing.
-    pub(crate) fn is_without(&self, extension: &str) -> bool {
+    #[must_use]
+    pub fn is_without(&self, extension: &str) -> bool {
         self.0
             .iter()
             .all(|language| language.extension() != extension)

@@ -1,45 +1,40 @@
-//! The sideband service as the function asks it.
+//! The sideband service as an enforcement point asks it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_model::{ApiRequest, Decision};
-use portcullis_pdp::clock::Clock;
-use portcullis_pdp::http::Http;
 use portcullis_pdp::sideband::{
     GatewayCredential, ServiceUrl, SidebandClient, SidebandSettings, service_url_from_credential,
 };
 use portcullis_pdp::{DecisionPoint, Unavailable};
 
-use crate::authorizer::Failure;
 use crate::credential::{Credentialed, Store};
-use crate::environment::Environment;
+use crate::decider::{Platform, StartError};
 use crate::settings::SidebandSource;
 
 /// A sideband service.
-pub(crate) struct Sideband(Credentialed<SidebandClient>);
+pub struct Sideband(Credentialed<SidebandClient>);
 
 impl Sideband {
     /// A service that was not asked yet.
     pub(crate) fn new(
         source: SidebandSource,
         timeout: Duration,
-        environment: Environment,
-        http: Arc<dyn Http>,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, Failure> {
+        platform: &Platform,
+    ) -> Result<Self, StartError> {
         let secret = source.credential.clone();
         let store = Store {
-            http: Arc::clone(&http),
-            environment,
+            secrets: Arc::clone(&platform.secrets),
             timeout,
             parse: |text| GatewayCredential::parse(text).ok(),
         };
+        let (http, clock) = (Arc::clone(&platform.http), Arc::clone(&platform.clock));
         let clock_of_client = Arc::clone(&clock);
         let connect = move |credential: GatewayCredential| {
             let settings = settings(&source, credential, timeout)?;
             SidebandClient::new(settings, Arc::clone(&http), Arc::clone(&clock_of_client))
-                .map_err(|error| Failure::Start(error.to_string()))
+                .map_err(|error| StartError(error.to_string()))
         };
         Credentialed::new(secret, store, clock, connect).map(Self)
     }
@@ -56,7 +51,7 @@ fn settings(
     source: &SidebandSource,
     credential: GatewayCredential,
     timeout: Duration,
-) -> Result<SidebandSettings, Failure> {
+) -> Result<SidebandSettings, StartError> {
     let from_credential = || {
         let url = service_url_from_credential(credential.expose())?;
         ServiceUrl::parse(&url).ok()
@@ -66,7 +61,7 @@ fn settings(
         .clone()
         .or_else(from_credential)
         .ok_or_else(|| {
-            Failure::Start(
+            StartError(
                 "SERVICE_URL is not set, and the credential has no usable claim httpAccessApiUrl"
                     .to_owned(),
             )

@@ -6,13 +6,11 @@ use std::time::Duration;
 
 use portcullis_pdp::Unavailable;
 use portcullis_pdp::clock::{Clock, Moment};
-use portcullis_pdp::http::Http;
 use portcullis_pdp::sideband::GatewayCredential;
 use tokio::sync::Mutex;
 
-use crate::authorizer::Failure;
-use crate::environment::Environment;
-use crate::secret;
+use crate::decider::StartError;
+use crate::secret::{SecretError, SecretStore};
 use crate::settings::Secret;
 
 /// A credential that is kept elsewhere and is no longer accepted is read again, but not more often
@@ -20,7 +18,7 @@ use crate::settings::Secret;
 const SHORTEST_AGE: Duration = Duration::from_secs(10);
 
 /// Makes what asks the service out of a credential.
-type Connect<C> = dyn Fn(GatewayCredential) -> Result<C, Failure> + Send + Sync;
+type Connect<C> = dyn Fn(GatewayCredential) -> Result<C, StartError> + Send + Sync;
 
 /// Whatever asks a service with a credential.
 pub(crate) struct Credentialed<C> {
@@ -33,14 +31,23 @@ pub(crate) struct Credentialed<C> {
 
 /// How a secret is read that is kept elsewhere.
 pub(crate) struct Store {
-    /// Asks the extension.
-    pub(crate) http: Arc<dyn Http>,
-    /// Where the extension is and what it wants.
-    pub(crate) environment: Environment,
+    /// Reads it.
+    pub(crate) secrets: Arc<dyn SecretStore>,
     /// How long it may take.
     pub(crate) timeout: Duration,
     /// What a secret is once it was read.
     pub(crate) parse: fn(&str) -> Option<GatewayCredential>,
+}
+
+impl Store {
+    async fn read(&self, arn: &str) -> Result<GatewayCredential, SecretError> {
+        let secret = self.secrets.read(arn, self.timeout).await?;
+        let secret = secret.trim();
+        if secret.starts_with('{') {
+            return Err(SecretError::Json);
+        }
+        (self.parse)(secret).ok_or(SecretError::Credential)
+    }
 }
 
 /// What was made with the credential that was current at that time.
@@ -56,8 +63,8 @@ impl<C> Credentialed<C> {
         secret: Secret,
         store: Store,
         clock: Arc<dyn Clock>,
-        connect: impl Fn(GatewayCredential) -> Result<C, Failure> + Send + Sync + 'static,
-    ) -> Result<Self, Failure> {
+        connect: impl Fn(GatewayCredential) -> Result<C, StartError> + Send + Sync + 'static,
+    ) -> Result<Self, StartError> {
         let current = match &secret {
             Secret::Value(credential) => Some(Connected {
                 client: Arc::new(connect(credential.clone())?),
@@ -103,7 +110,9 @@ impl<C> Credentialed<C> {
         }
         let credential = match &self.secret {
             Secret::Value(credential) => credential.clone(),
-            Secret::Arn(arn) => secret::read(&self.store, arn)
+            Secret::Arn(arn) => self
+                .store
+                .read(arn)
                 .await
                 .map_err(|error| network(error.to_string()))?,
         };

@@ -1,12 +1,18 @@
-//! The environment variables of the process, read once at start.
+//! What an enforcement point is set up with: variables, and the files that they name.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::{fmt, io};
 
 /// A snapshot of the environment. A variable that is set to nothing counts as not set, because
 /// CloudFormation passes an empty parameter on as an empty variable.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Environment(BTreeMap<String, String>);
+#[derive(Clone)]
+pub struct Environment {
+    variables: BTreeMap<String, String>,
+    files: ReadFile,
+}
+
+/// Reads a file that a variable names.
+pub type ReadFile = fn(&str) -> io::Result<String>;
 
 impl Environment {
     /// The environment of this process.
@@ -25,16 +31,30 @@ impl Environment {
     /// The value of a variable, trimmed; `None` where it is not set or empty.
     #[must_use]
     pub fn value(&self, name: &str) -> Option<&str> {
-        self.0
+        self.variables
             .get(name)
             .map(|value| value.trim())
             .filter(|value| !value.is_empty())
+    }
+
+    /// The same variables, with files from elsewhere.
+    #[must_use]
+    pub fn with_files(self, files: ReadFile) -> Self {
+        Self { files, ..self }
+    }
+
+    /// A file that a variable names.
+    pub fn read_file(&self, path: &str) -> io::Result<String> {
+        (self.files)(path)
     }
 }
 
 impl FromIterator<(String, String)> for Environment {
     fn from_iter<T: IntoIterator<Item = (String, String)>>(variables: T) -> Self {
-        Self(variables.into_iter().collect())
+        Self {
+            variables: variables.into_iter().collect(),
+            files: read_file,
+        }
     }
 }
 
@@ -47,9 +67,18 @@ impl<const N: usize> From<[(&str, &str); N]> for Environment {
     }
 }
 
+/// From the system.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the files which settings name"
+)]
+fn read_file(path: &str) -> io::Result<String> {
+    std::fs::read_to_string(path)
+}
+
 /// Names only: the environment of a function holds its secrets.
 impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.variables.keys()).finish()
     }
 }
