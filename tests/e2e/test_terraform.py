@@ -7,24 +7,15 @@ is one on the PATH.
 """
 
 import json
-import os
 import re
-import shutil
-import subprocess
-from functools import cache
 from pathlib import Path
 
-import hcl2
 import pytest
 
 import templates
-from localaws import deployment, paths
+from localaws import deployment
+from terraform_modules import AUTHORIZER, CLOUDENTITY, MODULES, TERRAFORM, evaluate, named, plan, read, resources, run
 
-MODULES = {
-    paths.REPOSITORY / "deploy" / "terraform" / "authorizer": templates.AUTHORIZER,
-    paths.REPOSITORY / "deploy" / "terraform" / "cloudentity": templates.CLOUDENTITY,
-}
-AUTHORIZER, CLOUDENTITY = MODULES
 PROVIDER = json.loads(Path(__file__).with_name("terraform-provider.json").read_text())
 META_ARGUMENTS = {"count", "depends_on"}
 # CloudFormation makes names of its own, Terraform has none to make them of.
@@ -33,43 +24,8 @@ ONLY_IN_TERRAFORM = {"tags"}
 # The policies of the authorizer's role, which the template writes into the role.
 INLINE_POLICIES = {"logs", "credential"}
 
-TERRAFORM = shutil.which("terraform")
 needs_terraform = pytest.mark.skipif(TERRAFORM is None, reason="terraform is not on the PATH")
 every_module = pytest.mark.parametrize("module", MODULES, ids=lambda path: path.name)
-
-
-@cache
-def read(module):
-    """All blocks of a module: kind to labels to body, with quotes taken off."""
-    blocks = {}
-    for file in sorted(module.glob("*.tf")):
-        for kind, found in plain(hcl2.loads(file.read_text())).items():
-            blocks.setdefault(kind, []).extend(found if isinstance(found, list) else [])
-    return blocks
-
-
-def plain(value):
-    """Without the quotes that python-hcl2 leaves around texts, and without its marks."""
-    if isinstance(value, dict):
-        return {plain(key): plain(part) for key, part in value.items() if not key.startswith("__")}
-    if isinstance(value, list):
-        return [plain(part) for part in value]
-    if isinstance(value, str) and len(value) > 1 and value[0] == value[-1] == '"':
-        return json.loads(value)
-    return value
-
-
-def named(module, kind):
-    """The blocks of a kind with one label, by it."""
-    return {name: body for block in read(module)[kind] for name, body in block.items()}
-
-
-def resources(module):
-    """Type, name and arguments of each resource."""
-    for block in read(module)["resource"]:
-        for resource_type, named_bodies in block.items():
-            for name, body in named_bodies.items():
-                yield resource_type, name, body
 
 
 @every_module
@@ -321,37 +277,3 @@ def refused_by(parameter):
     if "MinLength" in parameter:
         return ""
     return "x" * (parameter["MaxLength"] + 1) if "MaxLength" in parameter else None
-
-
-def plan(directory, module, variables):
-    """The errors of a plan that has to fail, on one line."""
-    result = terraform("plan", directory, module, variables)
-    assert result.returncode == 1, result.stdout
-    return " ".join(result.stderr.split())
-
-
-def evaluate(directory, module, variables):
-    """What the function is told."""
-    result = terraform("apply", directory, module, variables, "-auto-approve")
-    assert result.returncode == 0, result.stderr
-    return json.loads(run("output", "-json", directory=directory).stdout)["environment"]["value"]
-
-
-def terraform(command, directory, module, variables, *options):
-    """Runs a command on the files of a module that need no provider."""
-    for file in ("variables.tf", "locals.tf"):
-        shutil.copy(module / file, directory)
-    (directory / "told.tf").write_text('output "environment" {\n  value     = local.environment\n  sensitive = true\n}\n')
-    (directory / "given.auto.tfvars.json").write_text(json.dumps(variables, indent=0))
-    return run(command, "-input=false", "-no-color", *options, directory=directory)
-
-
-def run(*arguments, directory=None):
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
-    return subprocess.run(
-        [TERRAFORM, *arguments],
-        cwd=directory,
-        env=environment | {"CHECKPOINT_DISABLE": "1"},
-        capture_output=True,
-        text=True,
-    )
