@@ -15,8 +15,9 @@ from localaws import paths
 MODULES = {
     paths.REPOSITORY / "deploy" / "terraform" / "authorizer": templates.AUTHORIZER,
     paths.REPOSITORY / "deploy" / "terraform" / "cloudentity": templates.CLOUDENTITY,
+    paths.REPOSITORY / "deploy" / "terraform" / "edge": templates.EDGE,
 }
-AUTHORIZER, CLOUDENTITY = MODULES
+AUTHORIZER, CLOUDENTITY, EDGE = MODULES
 
 TERRAFORM = shutil.which("terraform")
 
@@ -51,12 +52,12 @@ def plan(directory, module, variables):
     return " ".join(result.stderr.split())
 
 
-def evaluate(directory, module, variables):
-    """What the function is told."""
-    (directory / "told.tf").write_text('output "environment" {\n  value     = local.environment\n  sensitive = true\n}\n')
+def evaluate(directory, module, variables, local="environment"):
+    """The value of a local: what the function is told, or another one."""
+    (directory / "told.tf").write_text(f'output "told" {{\n  value     = local.{local}\n  sensitive = true\n}}\n')
     result = _terraform("apply", directory, module, variables, "-auto-approve")
     assert result.returncode == 0, result.stderr
-    return json.loads(run("output", "-json", directory=directory).stdout)["environment"]["value"]
+    return json.loads(run("output", "-json", directory=directory).stdout)["told"]["value"]
 
 
 def run(*arguments, directory=None):
