@@ -19,6 +19,7 @@ VENV = ROOT / ".tools" / "venv" / "bin"
 TEMPLATES = [
     "deploy/cloudformation/authorizer.yaml",
     "deploy/cloudformation/cloudentity.yaml",
+    "deploy/cloudformation/edge.yaml",
     "examples/solar-system/apis.yaml",
     "tests/e2e/websocket.yaml",
 ]

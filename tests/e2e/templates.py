@@ -9,6 +9,7 @@ from localaws import paths
 CLOUDFORMATION = paths.REPOSITORY / "deploy" / "cloudformation"
 AUTHORIZER = CLOUDFORMATION / "authorizer.yaml"
 CLOUDENTITY = CLOUDFORMATION / "cloudentity.yaml"
+EDGE = CLOUDFORMATION / "edge.yaml"
 SETTINGS_PAGE = paths.REPOSITORY / "docs" / "authorizer.md"
 
 
@@ -36,9 +37,9 @@ def of_type(template, resource_type):
 
 
 def environment(template):
-    """The names of the variables that the one function may be told."""
+    """The names of the variables that the one function may be told; none where Lambda@Edge runs it."""
     (function,) = of_type(template, "AWS::Lambda::Function").values()
-    return set(function["Properties"]["Environment"]["Variables"])
+    return set(function["Properties"].get("Environment", {"Variables": {}})["Variables"])
 
 
 def grants(value):

@@ -7,69 +7,29 @@ is one on the PATH.
 """
 
 import json
-import os
 import re
-import shutil
-import subprocess
-from functools import cache
 from pathlib import Path
 
-import hcl2
 import pytest
 
 import templates
-from localaws import deployment, paths
+from localaws import deployment
+from terraform_modules import AUTHORIZER, CLOUDENTITY, EDGE, MODULES, TERRAFORM, evaluate, named, plan, read, resources, run
 
-MODULES = {
-    paths.REPOSITORY / "deploy" / "terraform" / "authorizer": templates.AUTHORIZER,
-    paths.REPOSITORY / "deploy" / "terraform" / "cloudentity": templates.CLOUDENTITY,
-}
-AUTHORIZER, CLOUDENTITY = MODULES
 PROVIDER = json.loads(Path(__file__).with_name("terraform-provider.json").read_text())
-META_ARGUMENTS = {"count", "depends_on"}
+META_ARGUMENTS = {"count", "depends_on", "dynamic"}
 # CloudFormation makes names of its own, Terraform has none to make them of.
 OTHER_DEFAULTS = {"function_name"}
 ONLY_IN_TERRAFORM = {"tags"}
+# A template takes them as one text with commas, so that its rules can look at it.
+LISTS = {"aliases"}
+# The version of a function, which Terraform's function publishes itself.
+NO_RESOURCE_OF_ITS_OWN = {"AWS::Lambda::Version"}
 # The policies of the authorizer's role, which the template writes into the role.
 INLINE_POLICIES = {"logs", "credential"}
 
-TERRAFORM = shutil.which("terraform")
 needs_terraform = pytest.mark.skipif(TERRAFORM is None, reason="terraform is not on the PATH")
 every_module = pytest.mark.parametrize("module", MODULES, ids=lambda path: path.name)
-
-
-@cache
-def read(module):
-    """All blocks of a module: kind to labels to body, with quotes taken off."""
-    blocks = {}
-    for file in sorted(module.glob("*.tf")):
-        for kind, found in plain(hcl2.loads(file.read_text())).items():
-            blocks.setdefault(kind, []).extend(found if isinstance(found, list) else [])
-    return blocks
-
-
-def plain(value):
-    """Without the quotes that python-hcl2 leaves around texts, and without its marks."""
-    if isinstance(value, dict):
-        return {plain(key): plain(part) for key, part in value.items() if not key.startswith("__")}
-    if isinstance(value, list):
-        return [plain(part) for part in value]
-    if isinstance(value, str) and len(value) > 1 and value[0] == value[-1] == '"':
-        return json.loads(value)
-    return value
-
-
-def named(module, kind):
-    """The blocks of a kind with one label, by it."""
-    return {name: body for block in read(module)[kind] for name, body in block.items()}
-
-
-def resources(module):
-    """Type, name and arguments of each resource."""
-    for block in read(module)["resource"]:
-        for resource_type, named_bodies in block.items():
-            for name, body in named_bodies.items():
-                yield resource_type, name, body
 
 
 @every_module
@@ -82,9 +42,9 @@ def test_variables_are_the_parameters(module):
         assert variable["description"], name
         assert variable["nullable"] is False, name
         assert variable.get("sensitive", False) == parameter.get("NoEcho", False), name
-        assert variable["type"] == terraform_type(parameter), name
+        assert variable["type"].strip("${}") == terraform_type(parameter, name), name
         if templates.snake_case(name) not in OTHER_DEFAULTS:
-            assert variable.get("default") == terraform_value(parameter, parameter.get("Default")), name
+            assert variable.get("default") == terraform_value(parameter, name), name
 
 
 @every_module
@@ -98,18 +58,18 @@ def test_outputs_are_the_outputs(module):
 @every_module
 def test_resources_are_the_resources(module):
     ours = {name for _, name, _ in resources(module)}
-    expected = {templates.snake_case(name) for name in templates.load(MODULES[module])["Resources"]}
+    expected = {
+        templates.snake_case(name)
+        for name, it in templates.load(MODULES[module])["Resources"].items()
+        if it["Type"] not in NO_RESOURCE_OF_ITS_OWN
+    }
     assert ours - INLINE_POLICIES == expected
 
 
 @every_module
 def test_the_provider_knows_every_argument(module):
     for resource_type, name, body in resources(module):
-        known = PROVIDER["resources"][resource_type]
-        check_arguments(f"{resource_type}.{name}", body, known)
-        for block, arguments in known.get("blocks", {}).items():
-            for nested in body.get(block, []):
-                check_arguments(f"{resource_type}.{name}.{block}", nested, arguments)
+        check_arguments(f"{resource_type}.{name}", body, PROVIDER["resources"][resource_type])
 
 
 @every_module
@@ -130,9 +90,15 @@ def test_every_reference_leads_somewhere(module):
 
 
 def check_arguments(where, body, known):
+    body = body | {
+        block: generator["content"] for each in body.get("dynamic", []) for block, generator in each.items()
+    }
     given = set(body) - META_ARGUMENTS
     assert given <= set(known["required"]) | set(known["optional"]), where
     assert set(known["required"]) <= given, where
+    for block, arguments in known.get("blocks", {}).items():
+        for nested in body.get(block, []):
+            check_arguments(f"{where}.{block}", nested, arguments)
 
 
 @every_module
@@ -194,7 +160,7 @@ def test_a_value_that_the_template_refuses_is_refused(module, tmp_path):
     parameters = templates.load(MODULES[module])["Parameters"]
     names = {templates.snake_case(name): it for name, it in parameters.items()}
     good = {name: value for name, value in (CODE | GATEWAY | CREDENTIAL).items() if name in names}
-    bad = {name: value for name, it in names.items() if (value := refused_by(it)) is not None}
+    bad = {name: value for name, it in names.items() if (value := refused_by(it, name)) is not None}
     assert len(bad) > 10
     while bad:
         # Terraform shows the line of what it refuses. It does not hold a variable against one that is refused.
@@ -248,6 +214,30 @@ def test_variables_that_cannot_work_together_are_refused(tmp_path, variables, re
     assert f'"{CREDENTIAL["secret_header_value"]}"' not in errors
 
 
+ORIGIN = {"api_origin_domain": "abc123.execute-api.eu-west-1.amazonaws.com"}
+CERTIFICATE = {"acm_certificate_arn": "arn:aws:acm:us-east-1:000000000000:certificate/x"}
+NO_DISTRIBUTION = "Needs api_origin_domain"
+
+
+# As in test_edge_template.py.
+@needs_terraform
+@pytest.mark.parametrize(
+    ("variables", "reason"),
+    [
+        pytest.param({"api_origin_path": "/prod"}, NO_DISTRIBUTION, id="a path of nothing"),
+        pytest.param({"aliases": ["a.example.com"]} | CERTIFICATE, NO_DISTRIBUTION, id="aliases of nothing"),
+        pytest.param(CERTIFICATE, NO_DISTRIBUTION, id="a certificate of nothing"),
+        pytest.param({"origin_verify_header": "x" * 20}, NO_DISTRIBUTION, id="a secret for nothing"),
+        pytest.param(ORIGIN | {"aliases": ["a.example.com"]}, "Needs acm_certificate_arn", id="no certificate"),
+        pytest.param(
+            {"secret_kms_key_arn": "arn:aws:kms:us-east-1:000000000000:key/x"}, "key of secret_arn", id="a key of nothing"
+        ),
+    ],
+)
+def test_variables_of_the_edge_that_cannot_work_together_are_refused(tmp_path, variables, reason):
+    assert reason in plan(tmp_path, EDGE, CODE | variables)
+
+
 @needs_terraform
 def test_discovery_needs_the_schedule(tmp_path):
     variables = {"discover_apis": True, "poll_on_schedule": False}
@@ -292,23 +282,31 @@ def test_the_function_is_told_the_same(system, layer, tmp_path, request, module,
     assert told == {name: value for name, value in function["Environment"]["Variables"].items() if value != ""}
 
 
-def terraform_type(parameter):
+def terraform_type(parameter, name):
     """What Terraform calls the type of a parameter."""
+    if templates.snake_case(name) in LISTS:
+        return "list(string)"
     if parameter.get("AllowedValues") == ["true", "false"]:
         return "bool"
     return "number" if parameter["Type"] == "Number" else "string"
 
 
-def terraform_value(parameter, value):
-    """A value of a parameter as Terraform has it."""
+def terraform_value(parameter, name):
+    """The default of a parameter as Terraform has it."""
+    value = parameter.get("Default")
     if value is None:
         return None
-    return {"bool": lambda: value == "true", "number": lambda: value, "string": lambda: value}[terraform_type(parameter)]()
+    return {
+        "bool": lambda: value == "true",
+        "number": lambda: value,
+        "string": lambda: value,
+        "list(string)": lambda: value.split(",") if value else [],
+    }[terraform_type(parameter, name)]()
 
 
-def refused_by(parameter):
+def refused_by(parameter, name):
     """A value that a parameter of the template does not take; None where it takes everything of its type."""
-    if terraform_type(parameter) == "bool":
+    if terraform_type(parameter, name) == "bool":
         return None
     if "AllowedValues" in parameter:
         return 2 if parameter["Type"] == "Number" else "no such value"
@@ -317,41 +315,7 @@ def refused_by(parameter):
     if "AllowedPattern" in parameter:
         bad = "a b'\x7f/"
         assert re.search(parameter["AllowedPattern"], bad) is None
-        return bad
+        return [bad] if terraform_type(parameter, name) == "list(string)" else bad
     if "MinLength" in parameter:
         return ""
     return "x" * (parameter["MaxLength"] + 1) if "MaxLength" in parameter else None
-
-
-def plan(directory, module, variables):
-    """The errors of a plan that has to fail, on one line."""
-    result = terraform("plan", directory, module, variables)
-    assert result.returncode == 1, result.stdout
-    return " ".join(result.stderr.split())
-
-
-def evaluate(directory, module, variables):
-    """What the function is told."""
-    result = terraform("apply", directory, module, variables, "-auto-approve")
-    assert result.returncode == 0, result.stderr
-    return json.loads(run("output", "-json", directory=directory).stdout)["environment"]["value"]
-
-
-def terraform(command, directory, module, variables, *options):
-    """Runs a command on the files of a module that need no provider."""
-    for file in ("variables.tf", "locals.tf"):
-        shutil.copy(module / file, directory)
-    (directory / "told.tf").write_text('output "environment" {\n  value     = local.environment\n  sensitive = true\n}\n')
-    (directory / "given.auto.tfvars.json").write_text(json.dumps(variables, indent=0))
-    return run(command, "-input=false", "-no-color", *options, directory=directory)
-
-
-def run(*arguments, directory=None):
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
-    return subprocess.run(
-        [TERRAFORM, *arguments],
-        cwd=directory,
-        env=environment | {"CHECKPOINT_DISABLE": "1"},
-        capture_output=True,
-        text=True,
-    )
