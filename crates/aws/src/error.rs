@@ -1,5 +1,6 @@
-//! Why an event was refused. No message holds the value of a header, a token or a query; a
-//! refused event ends in an error of the function, which API Gateway answers with 500.
+//! Why an event was refused. No message holds the value of a header, a token or a query. A
+//! refused authorizer event ends in an error of the function, which API Gateway answers with 500; a
+//! refused viewer request has to be answered by the function itself (`error_answer`).
 
 use portcullis_model::{InvalidHeader, InvalidMethod, InvalidUrl};
 
@@ -75,6 +76,21 @@ pub enum EventError {
         /// The other.
         other: &'static str,
     },
+    /// No one `Host` header that could be the host of a URL. The client sends it.
+    #[error(
+        "expected one Host header with a host name of letters, digits, dots, hyphens and \
+         underscores, and at most a port, got {found}"
+    )]
+    Host {
+        /// What came instead.
+        found: &'static str,
+    },
+    /// A header that stands under another name than its own.
+    #[error(
+        "expected each name in `cf.request.headers` in lower case, and the same name in any case as \
+         the `key` of its values"
+    )]
+    HeaderName,
     /// A method that no client sends.
     #[error("the method of the event was refused: {0}")]
     Method(#[from] InvalidMethod),

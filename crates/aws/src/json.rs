@@ -1,27 +1,32 @@
-//! A JSON document that keeps the order and the repetition of members, read once and then asked
-//! for members by name.
+//! A JSON document that keeps the order and the repetition of members, read once, then asked for
+//! members by name and, where an answer repeats a part of it, written again.
 //!
 //! `serde_json::Map` sorts members and drops all but the last of a name; the order of headers
 //! must survive, and a header that is there twice must be seen twice.
 
+use std::collections::HashSet;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::Number;
 
 use crate::error::EventError;
 
-/// A JSON value. What no dialect reads, the values of numbers and booleans, is not kept.
+/// A JSON value. A number keeps its value, not how it was written (`1e2` becomes `100.0`), as in
+/// any reader of JavaScript.
+#[derive(Clone, PartialEq)]
 pub(crate) enum Json {
     Null,
-    Bool,
-    Number,
+    Bool(bool),
+    Number(Number),
     Text(String),
     List(Vec<Json>),
     Object(Object),
 }
 
 /// The members of a JSON object, in the order of the document.
-#[derive(Default)]
+#[derive(Clone, PartialEq, Default)]
 pub(crate) struct Object(Vec<(String, Json)>);
 
 impl Json {
@@ -29,8 +34,8 @@ impl Json {
     pub(crate) const fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",
-            Self::Bool => "a boolean",
-            Self::Number => "a number",
+            Self::Bool(_) => "a boolean",
+            Self::Number(_) => "a number",
             Self::Text(_) => "a string",
             Self::List(_) => "an array",
             Self::Object(_) => "an object",
@@ -52,6 +57,20 @@ impl Object {
                 column: error.column(),
             }),
         }
+    }
+
+    /// An object of these members.
+    pub(crate) fn of<'name>(members: impl IntoIterator<Item = (&'name str, Json)>) -> Self {
+        members
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
+    }
+
+    /// Whether a name stands there more than once.
+    pub(crate) fn repeats_a_name(&self) -> bool {
+        let mut seen = HashSet::new();
+        !self.0.iter().all(|(name, _)| seen.insert(name))
     }
 
     /// Every member, also those that are null.
@@ -112,6 +131,35 @@ impl Object {
     }
 }
 
+impl FromIterator<(String, Json)> for Object {
+    fn from_iter<I: IntoIterator<Item = (String, Json)>>(members: I) -> Self {
+        Self(members.into_iter().collect())
+    }
+}
+
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Null => serializer.serialize_unit(),
+            Self::Bool(value) => serializer.serialize_bool(*value),
+            Self::Number(number) => number.serialize(serializer),
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::List(list) => serializer.collect_seq(list),
+            Self::Object(object) => object.serialize(serializer),
+        }
+    }
+}
+
+impl Serialize for Object {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in &self.0 {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
 /// The error for a value of the wrong type.
 pub(crate) fn unexpected(member: &'static str, expected: &'static str, found: &Json) -> EventError {
     EventError::Member {
@@ -140,20 +188,23 @@ impl<'de> Visitor<'de> for JsonVisitor {
         Ok(Json::Null)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Json, E> {
-        Ok(Json::Bool)
+    fn visit_bool<E>(self, value: bool) -> Result<Json, E> {
+        Ok(Json::Bool(value))
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Json, E> {
-        Ok(Json::Number)
+    fn visit_i64<E>(self, value: i64) -> Result<Json, E> {
+        Ok(Json::Number(value.into()))
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Json, E> {
-        Ok(Json::Number)
+    fn visit_u64<E>(self, value: u64) -> Result<Json, E> {
+        Ok(Json::Number(value.into()))
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Json, E> {
-        Ok(Json::Number)
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Json, E> {
+        let number = Number::from_f64(value);
+        number
+            .map(Json::Number)
+            .ok_or_else(|| E::custom("not a number of JSON"))
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Json, E> {

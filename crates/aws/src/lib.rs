@@ -8,11 +8,18 @@
 //! [`portcullis_model::ApiRequest`]; [`answer`] turns a [`portcullis_model::Decision`] into the
 //! answer of the same dialect.
 //!
+//! CloudFront calls a function at the viewer-request event of Lambda@Edge (CloudFront Developer Guide,
+//! "Lambda@Edge event structure"). [`ViewerRequest::parse`] turns that event into the same
+//! [`portcullis_model::ApiRequest`], and [`edge_answer`] a decision into the request that goes on or
+//! the response that the viewer gets.
+//!
 //! Floor 2: nothing here opens a socket or reads a clock, a file or the environment. Whatever is
-//! not understood is an error, which API Gateway turns into a response 500, never into an allow.
+//! not understood is an error, never an allow: API Gateway turns it into a response 500, and the
+//! function at the edge answers with [`error_answer`].
 
 mod answer;
 mod arn;
+mod cloudfront;
 mod context;
 mod coverage;
 mod dialect;
@@ -35,6 +42,12 @@ pub use answer::{
     UNAUTHORIZED, UNKNOWN_PRINCIPAL, answer, answer_for_cache,
 };
 pub use arn::{InvalidArn, MAX_ARN_BYTES, MethodArn, Route};
+pub use cloudfront::{
+    EdgeAnswer, EdgeAnswerError, EdgeEntry, EdgeFailure, EdgeOptions, ForwardedRequest,
+    GeneratedResponse, InvalidLogin, LoginRedirect, MAX_GENERATED_BYTES, MAX_LOCATION_BYTES,
+    MAX_LOGIN_BYTES, MAX_REPLACED_BODY_BYTES, MAX_REQUEST_HEAD_BYTES, MAX_TARGET_BYTES, Notice,
+    PartialBody, ViewerBody, ViewerRequest, edge_answer, error_answer,
+};
 pub use context::{
     Context, MAX_CHALLENGE_BYTES, MAX_CONTEXT_DEPTH, MAX_CONTEXT_KEY_CHARS, MAX_MESSAGE_BYTES,
     MAX_RESPONSE_BYTES,

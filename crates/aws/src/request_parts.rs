@@ -108,14 +108,18 @@ pub(crate) fn client_certificate(holder: &Object) -> Result<Option<ClientCertifi
 
 /// `HTTP/1.1` as `1.1`.
 pub(crate) fn http_version(protocol: Option<&str>) -> String {
+    version_or_default(protocol.and_then(|protocol| protocol.strip_prefix("HTTP/")))
+}
+
+/// The version if it is one, such as `1.1` or `2`.
+pub(crate) fn version_or_default(version: Option<&str>) -> String {
     let is_version = |version: &&str| {
         (1..=3).contains(&version.len())
             && version
                 .bytes()
                 .all(|byte| byte.is_ascii_digit() || byte == b'.')
     };
-    protocol
-        .and_then(|protocol| protocol.strip_prefix("HTTP/"))
+    version
         .filter(is_version)
         .unwrap_or(DEFAULT_HTTP_VERSION)
         .to_owned()

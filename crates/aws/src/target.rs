@@ -211,12 +211,7 @@ fn host(context: &Object, arn: &MethodArn) -> Result<(String, Domain), EventErro
     };
     // API Gateway never names a port; emulators of it do.
     let (bare, port) = name.split_once(':').unwrap_or((name, "443"));
-    let is_host = bare.len() <= 253
-        && bare
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
-        && port.bytes().all(|byte| byte.is_ascii_digit());
-    if !is_host {
+    if !is_host_name(bare) || !port.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(EventError::Member {
             member: MEMBER,
             expected: "a host name",
@@ -235,6 +230,15 @@ fn host(context: &Object, arn: &MethodArn) -> Result<(String, Domain), EventErro
         Domain::Custom
     };
     Ok((name.to_owned(), domain))
+}
+
+/// Whether a text has only what host names have. An empty one counts: whoever puts a URL together
+/// from it finds out.
+pub(crate) fn is_host_name(name: &str) -> bool {
+    name.len() <= 253
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
 }
 
 /// What follows `/{stage}` in a path; the stage alone leaves `/`. The default stage is in no path.
