@@ -43,6 +43,13 @@ impl Environment {
         Self { files, ..self }
     }
 
+    /// The same, with further variables.
+    #[must_use]
+    pub fn with_variables(mut self, more: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.variables.extend(more);
+        self
+    }
+
     /// A file that a variable names.
     pub fn read_file(&self, path: &str) -> io::Result<String> {
         (self.files)(path)

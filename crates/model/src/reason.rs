@@ -127,6 +127,8 @@ reason_codes! {
     PolicyLimitExceeded = "policy_limit_exceeded",
     /// A statement that the decision depends on could not be carried out.
     StatementUnfulfilled = "statement_unfulfilled",
+    /// The enforcement point sees a part of the body only, and the policy may need all of it.
+    PartialBody = "partial_body",
     /// The decision point could not be reached or gave no usable answer.
     DecisionPointUnavailable = "decision_point_unavailable",
 }

@@ -22,7 +22,10 @@ pub mod nonces;
 pub mod proofs;
 mod remote;
 pub mod sideband;
+#[cfg(not(target_family = "wasm"))]
 mod task;
+#[cfg(target_family = "wasm")]
+pub mod task;
 pub mod verified_tokens;
 
 pub use decision_point::{

@@ -18,6 +18,30 @@ fn start(future: impl Future<Output = ()> + Send + 'static) {
 }
 
 #[cfg(target_family = "wasm")]
-fn start(future: impl Future<Output = ()> + 'static) {
-    wasm_bindgen_futures::spawn_local(future);
+use hosted::start;
+#[cfg(target_family = "wasm")]
+pub use hosted::{Started, take_started};
+
+/// WebAssembly has no runtime that futures could be given to, so whoever polls all others takes them.
+#[cfg(target_family = "wasm")]
+mod hosted {
+    use std::cell::RefCell;
+    use std::pin::Pin;
+
+    /// A future that was started and is polled by nobody yet.
+    pub type Started = Pin<Box<dyn Future<Output = ()>>>;
+
+    thread_local! {
+        static STARTED: RefCell<Vec<Started>> = const { RefCell::new(Vec::new()) };
+    }
+
+    /// The futures that were started since it was called last.
+    #[must_use]
+    pub fn take_started() -> Vec<Started> {
+        STARTED.take()
+    }
+
+    pub(super) fn start(future: impl Future<Output = ()> + 'static) {
+        STARTED.with_borrow_mut(|started| started.push(Box::pin(future)));
+    }
 }

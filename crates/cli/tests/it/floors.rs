@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Every crate that ships, with its floor.
-const FLOORS: [(&str, u8); 15] = [
+const FLOORS: [(&str, u8); 16] = [
     ("portcullis-model", 1),
     ("portcullis-jose", 1),
     ("portcullis-engine", 2),
@@ -20,6 +20,7 @@ const FLOORS: [(&str, u8); 15] = [
     ("portcullis-store", 3),
     ("portcullis-enforcement", 4),
     ("portcullis-authorizer", 5),
+    ("portcullis-edge", 5),
     ("portcullis-server", 5),
     ("portcullis-authorizer-rego", 6),
     ("portcullis-cli", 6),

@@ -1,0 +1,85 @@
+'use strict';
+
+// The handler of the Lambda@Edge function. It hands each event to the WebAssembly module and gives back its answer.
+// Whatever goes wrong, the viewer gets a response of this file and the request goes no further.
+
+const host = require('./host.js');
+
+/** What is answered where there is no answer: CloudFront would show a page of its own for an error. */
+const UNAVAILABLE = {
+  status: '503',
+  statusDescription: 'Service Unavailable',
+  headers: { 'cache-control': [{ key: 'Cache-Control', value: 'no-store' }] },
+};
+/** Longer than the time that a decision may take, in milliseconds. */
+const MARGIN = 1000;
+/** What Lambda puts into the environment; nothing else can be there (CloudFront, "Restrictions on Lambda@Edge"). */
+const RESERVED = ['AWS_REGION', 'AWS_LAMBDA_FUNCTION_NAME', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY',
+  'AWS_SESSION_TOKEN', 'AWS_ENDPOINT_URL'];
+const MODULE = require.resolve('./portcullis_edge.js');
+
+/** The module, while it works; and the time that a decision may take. */
+let running;
+/** Events that are being answered: the number of the call, and who waits for the answer. */
+const calls = new Map();
+let lastCall = 0;
+
+function start() {
+  // A module that broke has left its memory as it was, so a new one is made.
+  delete require.cache[MODULE];
+  const edge = require(MODULE);
+  host.connect(edge, { answered, broken });
+  const reserved = Object.fromEntries(RESERVED.map((name) => [name, process.env[name]]));
+  running = { edge, budget: edge.start(JSON.stringify(require('./config.js')), JSON.stringify(reserved)) };
+}
+
+function answered(call, answer) {
+  const resolve = calls.get(call);
+  calls.delete(call);
+  if (resolve) resolve(answer);
+}
+
+/** The module cannot go on: whoever waits is answered, and the next event gets a new module. */
+function broken(error) {
+  running = undefined;
+  report('the function broke', error);
+  for (const call of [...calls.keys()]) answered(call, UNAVAILABLE);
+}
+
+function report(message, error) {
+  const detail = error instanceof Error ? error.message : String(error);
+  host.writeLine(JSON.stringify({ timestamp: host.isoTime(), level: 'ERROR', message, detail }));
+}
+
+function answer(event) {
+  return new Promise((resolve) => {
+    const call = ++lastCall;
+    const late = setTimeout(() => {
+      report('no answer in time', `more than ${running?.budget + MARGIN} ms`);
+      answered(call, UNAVAILABLE);
+    }, running.budget + MARGIN);
+    calls.set(call, (given) => {
+      clearTimeout(late);
+      resolve(given);
+    });
+    host.enter(() => running.edge.handle(call, JSON.stringify(event)));
+  });
+}
+
+try {
+  start();
+} catch (error) {
+  running = undefined;
+  report('the function cannot start', error);
+}
+
+exports.handler = async (event) => {
+  try {
+    if (!running) start();
+    const given = await answer(event);
+    return typeof given === 'string' ? JSON.parse(given) : given;
+  } catch (error) {
+    report('the event could not be answered', error);
+    return UNAVAILABLE;
+  }
+};

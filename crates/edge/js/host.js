@@ -1,0 +1,77 @@
+'use strict';
+
+// What Node.js provides to the WebAssembly module: time, files of the package, the log, HTTP (host-http.js) and
+// signatures (host-crypto.js). No function here throws into the module.
+
+const fs = require('node:fs');
+const path = require('node:path');
+const { randomBytes } = require('node:crypto');
+const http = require('./host-http.js');
+
+/** The module that is called back, and who is told of answers and of its end. */
+let edge;
+let told;
+const pauses = new Map();
+
+exports.connect = (module, listener) => {
+  for (const timer of pauses.values()) clearTimeout(timer);
+  pauses.clear();
+  edge = module;
+  told = listener;
+  http.connect({
+    received: (...outcome) => enter(module, () => module.received(...outcome)),
+    failed: (...outcome) => enter(module, () => module.failed(...outcome)),
+  });
+};
+
+/** Calls into the module. What it throws is its end. */
+function enter(module, call) {
+  // What belonged to a module that broke is over.
+  if (module !== edge) return;
+  try {
+    call();
+  } catch (error) {
+    edge = undefined;
+    told.broken(error);
+  }
+}
+exports.enter = (call) => enter(edge, call);
+
+exports.unixMillis = () => Date.now();
+exports.monotonicMillis = () => performance.now();
+exports.isoTime = () => new Date().toISOString();
+exports.random = () => randomBytes(6).readUIntBE(0, 6) / 2 ** 48;
+
+exports.setPause = (pause, millis) => {
+  const module = edge;
+  const timer = setTimeout(() => {
+    pauses.delete(pause);
+    enter(module, () => module.woke(pause));
+  }, millis);
+  pauses.set(pause, timer);
+};
+exports.clearPause = (pause) => {
+  clearTimeout(pauses.get(pause));
+  pauses.delete(pause);
+};
+
+/** A file of the package, by its path from the folder of config.js. */
+exports.readFile = (name) => {
+  try {
+    return fs.readFileSync(path.join(__dirname, name), 'utf8');
+  } catch {
+    return undefined;
+  }
+};
+
+/** One line: console.log would put another one's form around it. */
+exports.writeLine = (line) => {
+  process.stdout.write(`${line}\n`);
+};
+
+exports.answered = (call, answer) => told.answered(call, answer);
+
+Object.assign(exports, require('./host-crypto.js'));
+exports.send = http.send;
+exports.abort = http.abort;
+exports.trust = http.trust;
