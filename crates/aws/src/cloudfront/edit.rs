@@ -13,18 +13,15 @@
 //! **Uncertain:** that a body is removed by replacing it with an empty text is not documented, but
 //! follows from what is.
 
-use std::collections::HashSet;
 use std::fmt;
 
-use portcullis_model::{
-    ApiRequest, BodyEdit, HeaderEdit, HeaderField, HeaderMap, MAX_HEADERS, RequestEdits, RequestUrl,
-};
+use portcullis_model::{ApiRequest, BodyEdit, HeaderMap, RequestEdits, RequestUrl};
 use serde::{Serialize, Serializer};
 
 use super::answer::EdgeAnswerError;
 use super::body::ViewerBody;
 use super::event::ViewerRequest;
-use super::headers::{is_disallowed, is_read_only};
+use super::header_edit::{Change, header_changes, with_changes};
 use super::notice::Notice;
 use crate::json::{Json, Object};
 
@@ -191,89 +188,9 @@ fn replaced(original: &Object, data: &str) -> Object {
     ]))
 }
 
-/// A header that changes: its name in lower case, and its fields from now on, none if it goes.
-struct Change {
-    name: String,
-    fields: HeaderMap,
-}
-
-fn header_changes(
-    request: &ApiRequest,
-    edits: &RequestEdits,
-    notices: &mut Vec<Notice>,
-) -> Result<Vec<Change>, EdgeAnswerError> {
-    if edits.headers.len() > MAX_HEADERS {
-        return Err(EdgeAnswerError::TooManyEdits {
-            edits: edits.headers.len(),
-        });
-    }
-    let mut changes = Vec::new();
-    let mut edited = HashSet::new();
-    for edit in &edits.headers {
-        let fields = fields(edit)?;
-        let name = edit.name.to_ascii_lowercase();
-        if !edited.insert(name.clone()) {
-            return Err(EdgeAnswerError::EditedTwice { name });
-        }
-        let same = request
-            .headers
-            .values(&name)
-            .eq(fields.iter().map(HeaderField::value));
-        if same {
-            continue;
-        }
-        if is_read_only(&name) {
-            // CloudFront measures the body that replaces another one itself.
-            if name != "content-length" || edits.body.is_none() {
-                notices.push(Notice::HeaderReadOnly { name });
-            }
-        } else if is_disallowed(&name) && !fields.is_empty() {
-            notices.push(Notice::HeaderDisallowed { name });
-        } else {
-            changes.push(Change { name, fields });
-        }
-    }
-    let twins = twins(request, &edited);
-    notices.extend(twins.iter().map(|change| Notice::HeaderTwin {
-        name: change.name.clone(),
-    }));
-    changes.extend(twins);
-    Ok(changes)
-}
-
-/// The fields that an edit asks for. Its name is checked if there are none, too.
-fn fields(edit: &HeaderEdit) -> Result<HeaderMap, EdgeAnswerError> {
-    HeaderMap::new().append(&edit.name, "")?;
-    let mut fields = HeaderMap::new();
-    for value in &edit.values {
-        fields.append(&edit.name, value)?;
-    }
-    Ok(fields)
-}
-
-/// Headers of the client that differ from an edited one in `_` and `-` only. CGI and WSGI hand both to
-/// a backend under one name, so a client could write what the decision is to write. They go.
-fn twins(request: &ApiRequest, edited: &HashSet<String>) -> Vec<Change> {
-    let plain = |name: &str| name.replace('_', "-");
-    let edited_plain: HashSet<String> = edited.iter().map(|name| plain(name)).collect();
-    let mut seen = HashSet::new();
-    let mut twins = Vec::new();
-    for field in request.headers.iter() {
-        let name = field.name().to_ascii_lowercase();
-        let is_twin =
-            edited_plain.contains(&plain(&name)) && !edited.contains(&name) && !is_read_only(&name);
-        if is_twin && seen.insert(name.clone()) {
-            twins.push(Change {
-                name,
-                fields: HeaderMap::new(),
-            });
-        }
-    }
-    twins
-}
-
 /// Request line and headers stay below CloudFront's limit, unless they were above it and become no
-/// larger, and the headers below [`MAX_HEADERS`].
+/// larger, and the headers below
+/// [`portcullis_model::MAX_HEADERS`].
 fn check_head(
     request: &ApiRequest,
     changes: &[Change],
@@ -314,37 +231,4 @@ fn head_bytes(method: &str, target: usize, headers: &HeaderMap) -> usize {
         .iter()
         .map(|field| field.name().len() + field.value().len() + ": \r\n".len());
     line + fields.sum::<usize>()
-}
-
-/// `cf.request.headers` with the changes: a header keeps its place, a new one comes last.
-fn with_changes(original: &Object, changes: &[Change]) -> Object {
-    let mut headers = Vec::new();
-    for (name, value) in original.iter() {
-        let value = match changes.iter().find(|change| change.name == name) {
-            None => value.clone(),
-            Some(change) if change.fields.is_empty() => continue,
-            Some(change) => entries(&change.fields),
-        };
-        headers.push((name.to_owned(), value));
-    }
-    let is_new = |change: &&Change| {
-        !change.fields.is_empty() && !original.iter().any(|(name, _)| name == change.name)
-    };
-    headers.extend(
-        changes
-            .iter()
-            .filter(is_new)
-            .map(|change| (change.name.clone(), entries(&change.fields))),
-    );
-    headers.into_iter().collect()
-}
-
-fn entries(fields: &HeaderMap) -> Json {
-    let entry = |field: &HeaderField| {
-        Json::Object(Object::of([
-            ("key", Json::Text(field.name().to_owned())),
-            ("value", Json::Text(field.value().to_owned())),
-        ]))
-    };
-    Json::List(fields.iter().map(entry).collect())
 }

@@ -26,6 +26,7 @@ mod answer;
 mod body;
 mod edit;
 mod event;
+mod header_edit;
 mod headers;
 mod login;
 mod notice;

@@ -5,6 +5,8 @@ mod answer;
 #[cfg(test)]
 mod arn;
 #[cfg(test)]
+mod cloudfront;
+#[cfg(test)]
 mod context;
 #[cfg(test)]
 mod dialect;
