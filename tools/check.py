@@ -25,7 +25,7 @@ TEMPLATES = [
 ]
 # Floors 1 and 2 also run in WebAssembly, which has no clock, files or sockets to reach for; decision points do with
 # those of the host.
-WASM_CRATES = ["model", "jose", "engine", "sideband", "aws", "cloudentity", "pdp", "enforcement"]
+WASM_CRATES = ["model", "jose", "engine", "sideband", "aws", "cloudentity", "pdp", "enforcement", "edge"]
 
 
 @dataclass

@@ -55,7 +55,7 @@ pub enum FindingCode {
     CacheWithoutCredential,
     /// A yes is cached for every route.
     CachedSimpleResponse,
-    /// Answers are cached that a remote decision point gives for one request.
+    /// Answers are cached that a decision point gives for one request.
     CacheContradictsDecisionPoint,
     /// Answers are cached that the policy gives for one request.
     CacheContradictsPolicy,

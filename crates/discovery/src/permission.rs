@@ -23,6 +23,44 @@ pub struct FunctionView {
     pub is_portcullis: bool,
 }
 
+/// The variables that stand for a decision point, the strongest first, as the authorizer reads them
+/// (docs/authorizer.md, "Settings").
+const STANDS_FOR: [(&str, &str); 7] = [
+    ("AUTHZEN_PDP_URL", "authzen"),
+    ("ACP_ISSUER_URL", "cloudentity"),
+    ("PORTCULLIS_ISSUER", "oauth"),
+    ("PORTCULLIS_BUNDLE", "bundle"),
+    ("SERVICE_URL", "sideband"),
+    ("SECRET_HEADER_VALUE", "sideband"),
+    ("SECRET_HEADER_VALUE_ARN", "sideband"),
+];
+
+impl FunctionView {
+    /// What the variables of a function's environment say, with no permissions yet. Cloudentity's own authorizer has
+    /// `ACP_ISSUER_URL`, too: what holds for one of ours holds for it.
+    #[must_use]
+    pub fn of_variables<'a>(get: impl Fn(&str) -> Option<&'a str>) -> Self {
+        let value = |name: &str| get(name).map(str::trim).filter(|value| !value.is_empty());
+        let inferred = || {
+            let found = STANDS_FOR.iter().find(|(name, _)| value(name).is_some());
+            found.map(|(_, decides)| *decides)
+        };
+        let decision_point = value("PORTCULLIS_DECISION_POINT").or_else(inferred);
+        Self {
+            permissions: Vec::new(),
+            cache_ttl: value("PORTCULLIS_CACHE_TTL").and_then(seconds),
+            http_response: value("PORTCULLIS_HTTP_RESPONSE").map(str::to_owned),
+            is_portcullis: decision_point.is_some(),
+            decision_point: decision_point.map(str::to_owned),
+        }
+    }
+}
+
+/// A time as the authorizer reads it, such as `300s`; anything else is the function's to complain about.
+fn seconds(text: &str) -> Option<u32> {
+    text.strip_suffix('s')?.parse().ok()
+}
+
 /// One statement that lets API Gateway invoke a function.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct InvokePermission {

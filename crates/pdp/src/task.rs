@@ -12,6 +12,22 @@ pub(crate) fn spawn<T: Send + 'static>(
     receiver
 }
 
+/// Does what takes the processor long, on another thread where there are threads. An error means that it was broken off.
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn work<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> tokio::task::JoinHandle<T> {
+    tokio::task::spawn_blocking(work)
+}
+
+/// Does what takes the processor long, at once: there are no threads.
+#[cfg(target_family = "wasm")]
+pub(crate) fn work<T>(
+    work: impl FnOnce() -> T,
+) -> std::future::Ready<Result<T, std::convert::Infallible>> {
+    std::future::ready(Ok(work()))
+}
+
 #[cfg(not(target_family = "wasm"))]
 fn start(future: impl Future<Output = ()> + Send + 'static) {
     drop(tokio::spawn(future));

@@ -138,10 +138,14 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "CONSTRAINT_VIOLATION", message)
     }
 
+    /// 409: it does not go together with what is there.
+    pub(crate) fn conflict(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "CONFLICT", message)
+    }
+
     /// 409: somebody else was faster, again and again.
     pub(crate) fn busy() -> Self {
-        let message = "Other deployments were made at the same time; try again";
-        Self::new(StatusCode::CONFLICT, "CONFLICT", message)
+        Self::conflict("Other deployments were made at the same time; try again")
     }
 
     /// 412: what was read has changed.

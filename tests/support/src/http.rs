@@ -94,6 +94,12 @@ impl Connection {
         }))
     }
 
+    /// Writes bytes as they are, which need not be an answer.
+    pub fn write_raw(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.reader.get_mut().write_all(bytes)?;
+        self.reader.get_mut().flush()
+    }
+
     /// Writes an answer; `headers` is lines that end in `\r\n`.
     pub fn write(&mut self, status: &str, headers: &str, body: &[u8]) -> io::Result<()> {
         let mut answer = format!(

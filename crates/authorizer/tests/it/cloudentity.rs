@@ -305,6 +305,12 @@ fn unrestricted_unbound_and_unknown_are_three_things() {
         decided(&mut function, "/elsewhere", token),
         is(false, "unknown_api")
     );
+    for nobody in [None, Some("nonsense.token.x")] {
+        assert_eq!(
+            decided(&mut function, "/elsewhere", nobody),
+            is(false, "unknown_api")
+        );
+    }
     let mut other = event("/pets/7", token);
     other["methodArn"] = json!("arn:aws:execute-api:us-east-1:123456789012:other/prod/GET/pets/7");
     other["requestContext"]["apiId"] = json!("other");

@@ -5,8 +5,9 @@ use crate::doctor::{Finding, FindingCode, Patient, Severity};
 use crate::permission::FunctionView;
 use crate::policy_view::PolicyView;
 
-/// Decision points whose answers are for one request (docs/caching.md).
-const REMOTE: [&str; 2] = ["sideband", "authzen"];
+/// Decision points whose answers are for one request (docs/caching.md): services that are asked, and a configuration
+/// that may be another one at any time.
+const FOR_ONE_REQUEST: [&str; 3] = ["sideband", "authzen", "cloudentity"];
 
 pub(super) fn examine(patient: &Patient<'_>, findings: &mut Vec<Finding>) {
     for authorizer in &patient.api.authorizers {
@@ -110,7 +111,20 @@ fn cache(
     if ttl == 0 {
         return;
     }
-    if told == 0 {
+    let for_one_request = view
+        .decision_point
+        .as_deref()
+        .filter(|one| FOR_ONE_REQUEST.contains(one));
+    if let Some(decision_point) = for_one_request {
+        add(
+            Severity::Error,
+            FindingCode::CacheContradictsDecisionPoint,
+            format!(
+                "authorizer {name} caches for {ttl} s what its decision point ({decision_point}) says of one request"
+            ),
+            "set the TTL to 0",
+        );
+    } else if told == 0 {
         add(
             Severity::Error,
             FindingCode::CacheTtlMismatch,
@@ -155,20 +169,6 @@ fn cache(
                 "authorizer {name} caches a simple response for {ttl} s: one yes opens every route"
             ),
             "use IAM responses, set the TTL to 0, or add $context.routeKey to the identity sources",
-        );
-    }
-    if let Some(remote) = view
-        .decision_point
-        .as_deref()
-        .filter(|one| REMOTE.contains(one))
-    {
-        add(
-            Severity::Error,
-            FindingCode::CacheContradictsDecisionPoint,
-            format!(
-                "authorizer {name} caches for {ttl} s what a remote decision point ({remote}) says of one request"
-            ),
-            "set the TTL to 0",
         );
     }
 }

@@ -35,35 +35,8 @@ pub(super) async fn view(apis: &SdkApis, function: &FunctionArn) -> Answer<Optio
 
 /// What has to agree with an authorizer. The environment also holds secrets: nothing else of it is looked at.
 fn of_settings(environment: Option<&EnvironmentResponse>) -> FunctionView {
-    let Some(variables) = environment.and_then(EnvironmentResponse::variables) else {
-        return FunctionView::default();
-    };
-    let get = |name: &str| variables.get(name).filter(|value| !value.is_empty());
-    let inferred = || {
-        let stands_for = [
-            ("AUTHZEN_PDP_URL", "authzen"),
-            ("PORTCULLIS_ISSUER", "oauth"),
-            ("PORTCULLIS_BUNDLE", "bundle"),
-            ("SERVICE_URL", "sideband"),
-            ("SECRET_HEADER_VALUE", "sideband"),
-        ];
-        let found = stands_for.iter().find(|(name, _)| get(name).is_some());
-        found.map(|(_, decides)| (*decides).to_owned())
-    };
-    let decision_point = get("PORTCULLIS_DECISION_POINT").cloned().or_else(inferred);
-    let ttl = get("PORTCULLIS_CACHE_TTL").and_then(|text| seconds(text));
-    FunctionView {
-        permissions: Vec::new(),
-        cache_ttl: ttl,
-        http_response: get("PORTCULLIS_HTTP_RESPONSE").cloned(),
-        is_portcullis: decision_point.is_some(),
-        decision_point,
-    }
-}
-
-/// A time as the authorizer reads it, such as `300s`; anything else is the function's to complain about.
-fn seconds(text: &str) -> Option<u32> {
-    text.strip_suffix('s')?.parse().ok()
+    let variables = environment.and_then(EnvironmentResponse::variables);
+    FunctionView::of_variables(|name| variables?.get(name).map(String::as_str))
 }
 
 pub(super) async fn add_permission(

@@ -180,10 +180,69 @@ fn caches_that_keep_what_they_should_not() {
         cached(|authorizer, _| authorizer.simple_responses = true),
         [(Severity::Error, FindingCode::CachedSimpleResponse)]
     );
+}
+
+#[test]
+fn answers_for_one_request_are_not_to_be_cached_whatever_the_function_is_told() {
+    for (variable, never) in [
+        ("SERVICE_URL", true),
+        ("SECRET_HEADER_VALUE_ARN", true),
+        ("AUTHZEN_PDP_URL", true),
+        ("ACP_ISSUER_URL", true),
+        ("PORTCULLIS_ISSUER", false),
+        ("PORTCULLIS_BUNDLE", false),
+    ] {
+        for told in [None, Some(300)] {
+            let found = found(with_authorizer(|authorizer, view| {
+                authorizer.ttl = 300;
+                *view = FunctionView {
+                    permissions: view.permissions.clone(),
+                    cache_ttl: told,
+                    ..FunctionView::of_variables(|name| (name == variable).then_some("set"))
+                };
+            }));
+            let expected = match (never, told) {
+                (true, _) => vec![(Severity::Error, FindingCode::CacheContradictsDecisionPoint)],
+                (false, None) => vec![(Severity::Error, FindingCode::CacheTtlMismatch)],
+                (false, Some(_)) => vec![],
+            };
+            assert_eq!(found, expected, "{variable}, told {told:?}");
+        }
+    }
+}
+
+#[test]
+fn who_decides_is_read_from_the_variables_of_the_function() {
+    let view = |variables: &'static [(&'static str, &'static str)]| {
+        FunctionView::of_variables(|name| {
+            let found = variables.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| *value)
+        })
+    };
+    let cloudentity = view(&[
+        ("ACP_ISSUER_URL", " https://acp.example.com/t1/system "),
+        ("PORTCULLIS_CACHE_TTL", "300s"),
+    ]);
+    assert_eq!(cloudentity.decision_point.as_deref(), Some("cloudentity"));
+    assert_eq!(cloudentity.cache_ttl, Some(300));
+    assert!(cloudentity.is_portcullis);
+    // CloudFormation passes an empty parameter on as an empty variable.
     assert_eq!(
-        cached(|_, view| view.decision_point = Some("sideband".to_owned())),
-        [(Severity::Error, FindingCode::CacheContradictsDecisionPoint)]
+        view(&[("ACP_ISSUER_URL", ""), ("UNRELATED", "x")]),
+        FunctionView::default()
     );
+    let chosen = view(&[
+        ("ACP_ISSUER_URL", "x"),
+        ("PORTCULLIS_DECISION_POINT", "bundle"),
+    ]);
+    assert_eq!(chosen.decision_point.as_deref(), Some("bundle"));
+    // The credential and the issuer belong to the AuthZEN service where there is one.
+    let authzen = view(&[
+        ("PORTCULLIS_ISSUER", "x"),
+        ("SECRET_HEADER_VALUE", "x"),
+        ("AUTHZEN_PDP_URL", "x"),
+    ]);
+    assert_eq!(authzen.decision_point.as_deref(), Some("authzen"));
 }
 
 #[test]

@@ -23,6 +23,8 @@ const MAX_CONFIGURATION_BYTES: usize = 16 * 1024 * 1024;
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 /// Seconds before its end from which on a token is not used any more.
 const TOKEN_MARGIN: u64 = 10;
+/// How old a token is, in seconds, that is renewed for being refused by introspection.
+const RENEWAL_PAUSE: u64 = 10;
 /// Longest time, in seconds, for which a token is kept.
 const LONGEST_TOKEN: u64 = 24 * 60 * 60;
 
@@ -66,6 +68,8 @@ pub struct ControlPlane {
 struct Token {
     authorization: Arc<str>,
     until: u64,
+    /// Since when it was had.
+    since: u64,
 }
 
 /// What became of asking for the configuration.
@@ -227,6 +231,23 @@ impl ControlPlane {
         Ok(authorization)
     }
 
+    /// Another token in place of one that was refused; `None` where that is so new that it is not its age that is
+    /// wrong: requests with opaque tokens, which anybody can send, must not have one renewed each.
+    pub(super) async fn renewed(
+        &self,
+        refused: &str,
+    ) -> Result<Option<Arc<str>>, ControlPlaneError> {
+        let now = self.clock.unix_now();
+        let is_new = |token: &Token| {
+            &*token.authorization == refused && now.abs_diff(token.since) < RENEWAL_PAUSE
+        };
+        if self.token.lock().await.as_ref().is_some_and(is_new) {
+            return Ok(None);
+        }
+        self.give_up(refused).await;
+        self.authorization().await.map(Some)
+    }
+
     /// Gives up a token that was refused, unless somebody has done so already.
     async fn give_up(&self, refused: &str) {
         let mut token = self.token.lock().await;
@@ -295,6 +316,7 @@ impl ControlPlane {
         Ok(Token {
             authorization: format!("Bearer {}", answer.access_token).into(),
             until: now.saturating_add(lifetime),
+            since: now,
         })
     }
 

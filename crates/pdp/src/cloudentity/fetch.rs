@@ -18,6 +18,17 @@ pub(super) struct ByControlPlane {
     pub(super) issuer: RwLock<(String, String)>,
 }
 
+/// The same form.
+fn again<'a>(post: &FormPost<'a>) -> FormPost<'a> {
+    FormPost {
+        url: post.url,
+        form: post.form.clone(),
+        authorization: post.authorization.clone(),
+        accept: post.accept,
+        max_bytes: post.max_bytes,
+    }
+}
+
 impl ByControlPlane {
     /// The metadata of the issuer, where that is what is asked for.
     fn metadata(&self, url: &str) -> Option<String> {
@@ -48,7 +59,18 @@ impl Fetch for ByControlPlane {
                 cause: error.to_string(),
             })?;
             post.authorization = Some(authorization.to_string());
-            self.inner.post(post).await
+            let answer = self.inner.post(again(&post)).await?;
+            if !matches!(answer.status, 401 | 403) {
+                return Ok(answer);
+            }
+            // A token that is no longer good is renewed once, as for every other call.
+            match self.control_plane.renewed(&authorization).await {
+                Ok(Some(renewed)) => {
+                    post.authorization = Some(renewed.to_string());
+                    self.inner.post(post).await
+                }
+                Ok(None) | Err(_) => Ok(answer),
+            }
         })
     }
 }

@@ -25,6 +25,7 @@ use crate::crypto::Crypto;
 use crate::decision_point::{DecisionPoint, Unavailable};
 use crate::keys::Fetch;
 use crate::local::{LocalDecisionPoint, LocalSettings, Secrets};
+use crate::task::work;
 
 /// How to decide.
 #[derive(Default)]
@@ -181,7 +182,7 @@ impl CloudentityPoint {
         match answer {
             Ok(FetchedConfiguration::Unchanged) => self.confirm(now),
             Ok(FetchedConfiguration::Changed { body, etag }) => {
-                if let Err(error) = self.take(&body, etag, now) {
+                if let Err(error) = self.take(&body, etag, now).await {
                     tracing::error!(
                         error,
                         "the configuration cannot be used; the last one goes on"
@@ -191,7 +192,7 @@ impl CloudentityPoint {
             Err(error) if self.loaded.load().is_none() => {
                 // What the documentation of Cloudentity's authorizer calls normal before a gateway is connected.
                 tracing::warn!(%error, "no configuration could be had yet");
-                self.read_copy();
+                self.read_copy().await;
             }
             Err(error) => {
                 tracing::warn!(%error, "the configuration could not be asked for; the last one goes on");
@@ -200,9 +201,10 @@ impl CloudentityPoint {
     }
 
     /// Takes a configuration that was had; control planes without entity tags send the same one again and again.
-    fn take(&self, body: &[u8], etag: Option<String>, now: u64) -> Result<(), String> {
+    async fn take(&self, body: &[u8], etag: Option<String>, now: u64) -> Result<(), String> {
         let text: Box<RawValue> =
             serde_json::from_slice(body).map_err(|error| error.to_string())?;
+        let text: Arc<RawValue> = text.into();
         let digest = Crypto.sha256(text.get().as_bytes());
         if self
             .loaded
@@ -213,7 +215,8 @@ impl CloudentityPoint {
             self.confirm(now);
             return Ok(());
         }
-        self.use_configuration(&text, digest, etag.clone())?;
+        self.use_configuration(Arc::clone(&text), digest, etag.clone())
+            .await?;
         self.checked_at.store(now, Ordering::Relaxed);
         let Some(copy) = &self.options.copy else {
             return Ok(());
@@ -222,7 +225,7 @@ impl CloudentityPoint {
             checked_at: now,
             etag,
             gateway: self.gateway.clone(),
-            configuration: text,
+            configuration: (*text).to_owned(),
         };
         match copy.write(&kept) {
             Ok(()) => self.kept_at.store(now, Ordering::Relaxed),
@@ -281,13 +284,21 @@ impl CloudentityPoint {
 
     fn is_too_old(&self) -> bool {
         let checked = self.checked_at.load(Ordering::Relaxed);
-        let age = self.clock.unix_now().saturating_sub(checked);
+        // Where the clock was set back, nobody knows how old it is.
+        let age = self.clock.unix_now().abs_diff(checked);
         age > self.options.max_age.as_secs()
     }
 
     /// Says what a decision is in Cloudentity's words, and hands the authentication context over.
     fn tell(&self, decision: &mut Decision) {
-        let (code, message) = match decision.reason.code {
+        // Without an API there is nobody who could ask for a token: that there is no API is what is wrong.
+        let asks_for_token = matches!(&decision.outcome, Outcome::Deny(deny) if deny.status == 401);
+        let is_unknown = decision.trace.service.is_some() && decision.trace.operation.is_none();
+        let found = match decision.reason.code {
+            _ if asks_for_token && is_unknown => ReasonCode::NoOperation,
+            code => code,
+        };
+        let (code, message) = match found {
             ReasonCode::Public => (ReasonCode::Unrestricted, "the API has no policy"),
             ReasonCode::NoService => (
                 ReasonCode::Unbound,
@@ -297,12 +308,12 @@ impl CloudentityPoint {
                 ReasonCode::UnknownApi,
                 "the service has no API with this method and path",
             ),
-            _ => (decision.reason.code, ""),
+            code => (code, ""),
         };
         if code != decision.reason.code {
             decision.reason = Reason::new(code, message);
         }
-        if code == ReasonCode::Unbound
+        if matches!(code, ReasonCode::Unbound | ReasonCode::UnknownApi)
             && let Outcome::Deny(deny) = &mut decision.outcome
         {
             *deny = Deny::status(403);
@@ -315,33 +326,26 @@ impl CloudentityPoint {
         }
     }
 
-    fn use_configuration(
+    async fn use_configuration(
         &self,
-        text: &RawValue,
+        text: Arc<RawValue>,
         digest: [u8; 32],
         etag: Option<String>,
     ) -> Result<(), String> {
-        let configuration: GatewayConfiguration =
-            serde_json::from_str(text.get()).map_err(|error| error.to_string())?;
-        if configuration.issuer_url.is_empty() {
-            // What is no configuration, such as an error with status 200, reads as an empty one.
-            return Err("it has no issuer_url".to_owned());
-        }
         let introspection = self.control_plane.issuer().system("gateways/introspect");
-        let compiled = compile_configuration(
-            &configuration,
-            self.options.allow_unknown,
-            &introspection,
-            &self.options.languages,
-        )
-        .map_err(|error| error.to_string())?;
+        let allow_unknown = self.options.allow_unknown;
+        let languages = self.options.languages.clone();
+        // A large one, or a policy that takes long to compile, does not keep requests waiting meanwhile.
+        let compiled = work(move || compiled(&text, allow_unknown, &introspection, &languages));
         let CompiledConfiguration {
             policy,
             apis,
             warnings,
             events_per_second,
             issuer,
-        } = compiled;
+        } = compiled
+            .await
+            .map_err(|_| "compiling it broke off".to_owned())??;
         for warning in warnings {
             tracing::warn!(warning, "part of the configuration cannot be used");
         }
@@ -377,7 +381,7 @@ impl CloudentityPoint {
     }
 
     /// Decides with what was kept, where that is not too old.
-    fn read_copy(&self) {
+    async fn read_copy(&self) {
         let Some(copy) = &self.options.copy else {
             return;
         };
@@ -387,11 +391,12 @@ impl CloudentityPoint {
         let digest = Crypto.sha256(kept.configuration.get().as_bytes());
         let confirmed = copy.confirmed(&digest).unwrap_or(0);
         let checked_at = kept.checked_at.max(confirmed);
-        let age = self.clock.unix_now().saturating_sub(checked_at);
+        let age = self.clock.unix_now().abs_diff(checked_at);
         if age > self.options.max_age.as_secs() {
             return;
         }
-        match self.use_configuration(&kept.configuration, digest, kept.etag) {
+        let used = self.use_configuration(kept.configuration.into(), digest, kept.etag);
+        match used.await {
             Ok(()) => {
                 self.checked_at.store(checked_at, Ordering::Relaxed);
                 tracing::warn!(
@@ -402,6 +407,22 @@ impl CloudentityPoint {
             Err(error) => tracing::error!(error, "the kept configuration cannot be used"),
         }
     }
+}
+
+fn compiled(
+    text: &RawValue,
+    allow_unknown: bool,
+    introspection: &str,
+    languages: &[Arc<dyn PolicyLanguage>],
+) -> Result<CompiledConfiguration, String> {
+    let configuration: GatewayConfiguration =
+        serde_json::from_str(text.get()).map_err(|error| error.to_string())?;
+    if configuration.issuer_url.is_empty() {
+        // What is no configuration, such as an error with status 200, reads as an empty one.
+        return Err("it has no issuer_url".to_owned());
+    }
+    compile_configuration(&configuration, allow_unknown, introspection, languages)
+        .map_err(|error| error.to_string())
 }
 
 fn unavailable(cause: &str) -> Unavailable {

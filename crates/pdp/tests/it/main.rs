@@ -12,6 +12,9 @@
 mod answers;
 mod attack;
 mod authzen;
+mod cloudentity;
+mod cloudentity_faults;
+mod control_plane;
 mod discovery;
 mod fake_clock;
 mod fake_web;

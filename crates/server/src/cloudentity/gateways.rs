@@ -1,24 +1,26 @@
 //! Gateways: made with their OAuth client, read, changed and deleted.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use portcullis_jose::{AwsLc, Jwks, SymmetricKeys};
 use portcullis_store::{
-    AdminRole, ApiGroup, CloudentityGateway, DraftKind, GatewaySettings, Id, Name,
-    NewCloudentityGateway, StoreError,
+    AdminRole, ApiGroup, CloudentityGateway, DraftKind, Gateway, GatewaySettings, Id, Name,
+    NewCloudentityGateway, StoreError, UnixMillis,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::binding::{block, unbind};
-use super::plan::{Plan, commit, new_id};
+use super::plan::{Plan, commit, commit_with, new_id};
 use super::policy_text::seed;
 use super::refusal::Refusal;
-use super::{Admitted, MAX_ADMIN_BYTES, answer, read_json, tagged};
+use super::{Admitted, MAX_ADMIN_BYTES, Plane, answer, read_json, tagged};
 use crate::app::AppState;
-use crate::management::{conditions, rfc3339};
+use crate::management::{Management, conditions, rfc3339};
 use crate::secret::{Secret, SecretKind};
 
 /// The one type of gateway.
@@ -211,12 +213,28 @@ pub(super) async fn delete(
     let found = find(&admitted, &gateway).await?;
     conditions::check(&headers, found.version)?;
     let by = admitted.administrator.as_name()?;
-    let note = format!("without gateway {}", found.gateway.name);
-    commit(&admitted.plane, &by, &note, |plan| {
+    let Plane {
+        management, now, ..
+    } = &admitted.plane;
+    withdraw(management, *now, &by, &found.gateway).await?;
+    admitted.store().delete_gateway(&found.gateway.id).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// Unbinds every group of a gateway that is about to be deleted, so that nothing of it stays deployed. A gateway that
+/// has none stays as it is.
+pub(crate) async fn withdraw(
+    management: &Arc<Management>,
+    now: UnixMillis,
+    by: &Name,
+    gateway: &Gateway,
+) -> Result<(), Refusal> {
+    let note = format!("without gateway {}", gateway.name);
+    commit_with(management, now, by, &note, |plan| {
         let bound: Vec<ApiGroup> = plan
             .groups()
             .iter()
-            .filter(|one| one.gateway_id == found.gateway.id && one.service_id.is_some())
+            .filter(|one| one.gateway_id == gateway.id && one.service_id.is_some())
             .cloned()
             .collect();
         for group in &bound {
@@ -224,9 +242,7 @@ pub(super) async fn delete(
         }
         Ok(())
     })
-    .await?;
-    admitted.store().delete_gateway(&found.gateway.id).await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
+    .await
 }
 
 /// The gateway of an id from a path.

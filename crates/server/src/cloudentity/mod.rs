@@ -38,6 +38,8 @@ use portcullis_store::{AdminRole, Store, UnixMillis};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub(crate) use gateways::withdraw;
+pub(crate) use policy_text::{BLOCK_FILE, BLOCK_ID};
 pub use signing::SystemIssuer;
 
 use crate::admin::{Administrator, authorize};

@@ -4,6 +4,7 @@
 //! Cloudentity has no step between editing and deploying. Here each change is a deployment like any other.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use portcullis_engine::SourceFile;
 use portcullis_store::{
@@ -16,6 +17,7 @@ use uuid::Uuid;
 use super::Plane;
 use super::refusal::Refusal;
 use crate::error::ApiError;
+use crate::management::Management;
 use crate::management::deployments::{compiled, files, new_deployment, put};
 use crate::management::resources::{PolicyFile, Resource, body, read};
 use crate::management::sources::{Drafts, policy_path, service_path};
@@ -44,18 +46,29 @@ pub(super) async fn commit<T>(
     plane: &Plane,
     by: &Name,
     note: &str,
+    edit: impl FnMut(&mut Plan) -> Result<T, Refusal>,
+) -> Result<T, Refusal> {
+    commit_with(&plane.management, plane.now, by, note, edit).await
+}
+
+/// The same for the management API, which is there without a control plane, too.
+pub(super) async fn commit_with<T>(
+    management: &Arc<Management>,
+    now: UnixMillis,
+    by: &Name,
+    note: &str,
     mut edit: impl FnMut(&mut Plan) -> Result<T, Refusal>,
 ) -> Result<T, Refusal> {
     for _ in 0..TRIES {
-        let mut plan = Plan::of(plane.store().workspace().await?);
+        let mut plan = Plan::of(management.store.workspace().await?);
         let value = edit(&mut plan)?;
-        plan.deploy(plane, by, note).await?;
+        plan.deploy(management, now, by, note).await?;
         if plan.change.is_empty() {
             return Ok(value);
         }
-        let outcome = plane
-            .store()
-            .apply(&plan.workspace, &plan.change, plane.now)
+        let outcome = management
+            .store
+            .apply(&plan.workspace, &plan.change, now)
             .await;
         match outcome {
             Err(StoreError::Conflict { .. }) => {}
@@ -211,7 +224,13 @@ impl Plan {
     }
 
     /// Works out the deployment that follows, and compiles it.
-    async fn deploy(&mut self, plane: &Plane, by: &Name, note: &str) -> Result<(), Refusal> {
+    async fn deploy(
+        &mut self,
+        management: &Arc<Management>,
+        now: UnixMillis,
+        by: &Name,
+        note: &str,
+    ) -> Result<(), Refusal> {
         if self.services.is_empty() && !self.policies {
             return Ok(());
         }
@@ -250,7 +269,7 @@ impl Plan {
                 })),
             });
             if !had_services {
-                compiled(&plane.management, sources).await?;
+                compiled(management, sources).await?;
                 return Ok(());
             }
         }
@@ -261,9 +280,9 @@ impl Plan {
         if sources.len() == before.len() && sources.iter().all(same) {
             return Ok(());
         }
-        let sources = compiled(&plane.management, sources).await?;
+        let sources = compiled(management, sources).await?;
         let note = note.to_owned();
-        let deployment = new_deployment(sources, note, by.clone(), plane.now, Some(after))?;
+        let deployment = new_deployment(sources, note, by.clone(), now, Some(after))?;
         self.change.deployment = Some(deployment);
         Ok(())
     }

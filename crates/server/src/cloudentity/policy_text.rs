@@ -11,7 +11,9 @@ use crate::management::resources::PolicyFile;
 use crate::management::yaml;
 
 /// The policy that denies everything, which is always there.
-pub(super) const BLOCK_ID: &str = "block-api";
+pub(crate) const BLOCK_ID: &str = "block-api";
+/// Its file.
+pub(crate) const BLOCK_FILE: &str = "block-api.yaml";
 const BLOCK_NAME: &str = "Block API";
 /// What the first line begins with.
 const NAME: &str = "# policy: ";
@@ -135,12 +137,9 @@ fn validators(text: &str) -> Option<Vec<ValidatorConfig>> {
     serde_json::from_value(members.get("validators")?.clone()).ok()
 }
 
-/// Makes the policy that denies everything, where it is not there.
+/// Makes the policy that denies everything, where it is not there or is another one by now.
 pub(super) fn seed(plan: &mut Plan) -> Result<(), Refusal> {
     let id = super::binding::block()?;
-    if plan.get::<PolicyFile>(&id)?.is_some() {
-        return Ok(());
-    }
     let policy = Policy {
         policy_name: BLOCK_NAME.to_owned(),
         validators: vec![ValidatorConfig {
@@ -149,7 +148,13 @@ pub(super) fn seed(plan: &mut Plan) -> Result<(), Refusal> {
         }],
         ..Policy::default()
     };
-    plan.put(&id, None, &to_file(&policy, "block-api.yaml")?)
+    let file = to_file(&policy, BLOCK_FILE)?;
+    let there = plan.get::<PolicyFile>(&id)?;
+    if there.is_some_and(|there| (there.name, there.text) == (file.name.clone(), file.text.clone()))
+    {
+        return Ok(());
+    }
+    plan.put(&id, None, &file)
 }
 
 #[cfg(test)]

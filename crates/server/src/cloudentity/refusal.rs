@@ -5,11 +5,11 @@ use axum::response::{IntoResponse, Response};
 use portcullis_cloudentity::SystemError;
 use portcullis_store::StoreError;
 
-use crate::error::ApiError;
+use crate::error::{ApiError, Detail};
 
 /// An error of a call.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(crate) struct Refusal {
     status: StatusCode,
     code: String,
     message: String,
@@ -113,6 +113,17 @@ impl From<ApiError> for Refusal {
             message: parts.message,
             challenge: parts.challenged.then_some("Bearer realm=\"portcullis\""),
             retry_after: parts.retry_after,
+        }
+    }
+}
+
+/// For the management API, in whose shape errors are PingOne's.
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal.status {
+            status if status.is_server_error() => Self::unavailable(),
+            StatusCode::CONFLICT => Self::conflict(refusal.message),
+            _ => Self::invalid_data(vec![Detail::value(refusal.message)]),
         }
     }
 }

@@ -21,6 +21,7 @@ use super::{
     Admitted, JSON, Page, answer, check, conditions, details, json_body, listing, rfc3339, yaml,
 };
 use crate::app::AppState;
+use crate::cloudentity::{BLOCK_FILE, BLOCK_ID};
 use crate::error::{ApiError, Detail, ErrorBody};
 
 /// How often a change is tried again that names no version and that others came before.
@@ -30,6 +31,11 @@ const TRIES: u32 = 5;
 trait Checked: Resource {
     /// Refuses what could never be deployed. `parent` is the API service of an operation.
     async fn check(&self, store: &Store, parent: Option<&Id>) -> Result<(), ApiError>;
+
+    /// Whether the draft of that id is none of the management API's, which shows it and leaves it as it is.
+    fn is_fixed(_id: &Id) -> bool {
+        false
+    }
 }
 
 impl Checked for ApiServer {
@@ -82,7 +88,17 @@ impl Checked for ExternalOAuthServer {
 
 impl Checked for PolicyFile {
     async fn check(&self, _: &Store, _: Option<&Id>) -> Result<(), ApiError> {
+        if self.name == BLOCK_FILE {
+            let message = "this file is the policy Block API, which the control plane of gateways has for itself";
+            return Err(ApiError::invalid_data(vec![
+                Detail::value(message).at("name"),
+            ]));
+        }
         check_policy_name(self)
+    }
+
+    fn is_fixed(id: &Id) -> bool {
+        id.as_str() == BLOCK_ID
     }
 }
 
@@ -207,6 +223,9 @@ async fn put_one<R: Checked>(
     asked: &Id,
     sent: Value,
 ) -> Result<Response, ApiError> {
+    if R::is_fixed(asked) {
+        return Err(fixed());
+    }
     let (resource, name) = read::<R>(sent)?;
     let body = body(&resource)?;
     for _ in 0..TRIES {
@@ -249,6 +268,12 @@ pub(super) async fn delete_one<R: Resource>(
         }
     }
     Err(ApiError::changed())
+}
+
+fn fixed() -> ApiError {
+    ApiError::conflict(
+        "The policy Block API denies everything and stays as it is; make another policy",
+    )
 }
 
 /// An authorization server stays as long as a service names it.
@@ -423,7 +448,11 @@ pub(crate) async fn delete_policy(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let admitted = Admitted::with(&state, &headers, AdminRole::Editor).await?;
-    delete_one::<PolicyFile>(&admitted, &headers, None, &id(&asked)?).await
+    let asked = id(&asked)?;
+    if PolicyFile::is_fixed(&asked) {
+        return Err(fixed());
+    }
+    delete_one::<PolicyFile>(&admitted, &headers, None, &asked).await
 }
 
 fn operations_path(admitted: &Admitted, environment: &str, service: &Id) -> String {

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::drafts::id;
 use super::{Admitted, JSON, Page, answer, json_body, listing, rfc3339};
 use crate::app::AppState;
+use crate::cloudentity::withdraw;
 use crate::error::{ApiError, Detail, ErrorBody};
 use crate::secret::{Secret, SecretKind};
 
@@ -107,6 +108,9 @@ pub(crate) async fn get(
 }
 
 /// Deletes a gateway with its credentials, which are no longer good at once.
+///
+/// What a gateway of the Cloudentity protocol was bound to is unbound, with a deployment of its own: nothing of it goes
+/// on deciding.
 #[utoipa::path(delete, path = "/v1/environments/{environment}/gateways/{id}", tag = "Gateways",
     params(("environment" = String, Path), ("id" = String, Path)),
     responses((status = 204), (status = "default", body = ErrorBody)))]
@@ -116,7 +120,12 @@ pub(crate) async fn delete(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let admitted = Admitted::with(&state, &headers, AdminRole::Deployer).await?;
-    admitted.store().delete_gateway(&id(&asked)?).await?;
+    let asked = id(&asked)?;
+    if let Some(found) = admitted.store().cloudentity_gateway(&asked).await? {
+        let by = admitted.administrator.as_name()?;
+        withdraw(&admitted.management, admitted.now, &by, &found.gateway).await?;
+    }
+    admitted.store().delete_gateway(&asked).await?;
     refresh(&admitted).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -5,6 +5,7 @@
 mod authzen;
 mod cloudentity;
 mod cloudentity_admin;
+mod cloudentity_management;
 mod cloudentity_tokens;
 mod conformance;
 mod decision_streams;
