@@ -34,6 +34,8 @@ help: ## List the targets
 
 .PHONY: build
 build: ## Build all that runs, into target/release: portcullis, bootstrap, bootstrap-rego
+	rustup target add wasm32-unknown-unknown >/dev/null 2>&1 || true
+	cargo run --locked --quiet -p portcullis-edge-module
 	cargo build --locked --release --bins -p portcullis-cli -p portcullis-authorizer -p portcullis-authorizer-rego
 
 .PHONY: demo
