@@ -53,15 +53,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
         (false, true) => "cedar",
         (true, true) => "rego-cedar",
     };
+    let config = match &arguments.config {
+        Some(path) => EdgeConfig::read(path, languages(&arguments.with))?,
+        None => EdgeConfig::by_hand(),
+    };
     let module = PACKAGES.iter().find(|(name, _)| *name == variant);
     let Some((_, Some(module))) = module else {
         bail!(
             "this portcullis was built without the module of the edge function; build it with `make build`"
         );
-    };
-    let config = match &arguments.config {
-        Some(path) => EdgeConfig::read(path, languages(&arguments.with))?,
-        None => EdgeConfig::by_hand(),
     };
     let mut archive = Archive::new();
     archive.take(module)?;
