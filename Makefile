@@ -25,6 +25,7 @@ SECONDS := 30
 TARGET := $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 # Inputs to begin with, beside those in fuzz/seeds.
 SEEDS_event := $(wildcard ../shared/data/events)
+SEEDS_viewer_request := $(SEEDS_event)
 
 export PORTCULLIS_BIN_DIR ?= $(CURDIR)/target/release
 
