@@ -112,7 +112,10 @@ pub(crate) fn from_bundle(
     let text = read_file(name, place)?;
     let bundle = Bundle::from_json(text.as_bytes()).map_err(|error| wrong(&error))?;
     let policy = bundle.compile(&languages.0).map_err(|problems| {
-        let of_rego = |problem: &Diagnostic| problem.file.ends_with(".rego");
+        let of_rego = |problem: &Diagnostic| {
+            let extension = problem.file.rsplit_once('.');
+            extension.is_some_and(|(_, extension)| extension == "rego")
+        };
         if languages.is_without("rego") && problems.0.iter().any(of_rego) {
             wrong(&format!("{problems}; deploy bootstrap-rego for Rego"))
         } else {

@@ -37,7 +37,6 @@ fn bundle(issuer: &Issuer, policy: &str) -> Bundle {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "a bundle for the function")]
 fn a_bundle_with_rego_decides_in_this_function_and_is_refused_by_the_other() {
     let issuer = Issuer::start();
     let folder = tempfile::tempdir().unwrap();

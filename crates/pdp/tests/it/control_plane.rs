@@ -184,7 +184,7 @@ impl Plane {
 
     /// A decision point that knows the client by that secret.
     pub(crate) fn point(&self, secret: &str, options: CloudentityOptions) -> CloudentityPoint {
-        self.impatient_point(secret, options, Duration::from_secs(60))
+        self.impatient_point(secret, options, Duration::from_mins(1))
     }
 
     /// The same, and how long it waits for an answer.
