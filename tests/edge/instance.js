@@ -176,8 +176,7 @@ class Instance {
   /** What a reply other than the wanted one means; `phase` is 'initialization' or 'function'. */
   #failure(reply, phase) {
     if (this.reason === 'timeout') return { outcome: 'timeout', rule: `${phase}-timeout` };
-    const heap = reply.signal === 'SIGABRT' && this.log.some((text) => text.includes('heap out of memory'));
-    if (this.reason === 'memory' || heap) {
+    if (this.reason === 'memory') {
       const message = `the process had more than ${this.options.memoryMb} MB`;
       return { outcome: 'error', rule: 'out-of-memory', error: { type: 'Runtime.OutOfMemory', message } };
     }

@@ -71,8 +71,9 @@ impl EdgeFunction {
         })
     }
 
-    /// Fetches what decisions will need.
+    /// Reads the secret that is kept elsewhere, and fetches what decisions will need.
     pub async fn hydrate(&self) {
+        self.decider.prepare().await;
         self.decider.hydrate().await;
     }
 
