@@ -1,0 +1,71 @@
+"""Does the JavaScript of the edge function keep to its part, whatever the module, config.js or a server does?
+
+The files of crates/edge/js run under Node.js as they are, beside a module that each test writes.
+"""
+
+import json
+import shutil
+import subprocess
+
+import pytest
+
+from localaws import paths
+
+FILES = paths.REPOSITORY / "crates" / "edge" / "js"
+# A module that answers each event with a deny at once.
+DENIES = """
+const host = require('./host.js');
+exports.start = () => 2000;
+exports.handle = (call) => host.answered(call, '{"status":"403"}');
+"""
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Runs a script beside the files, and returns what it printed."""
+
+    def run(script, module=DENIES, config="module.exports = {};", options=()):
+        for file in FILES.iterdir():
+            shutil.copy(file, tmp_path)
+        (tmp_path / "portcullis_edge.js").write_text(module)
+        (tmp_path / "config.js").write_text(config)
+        (tmp_path / "test.js").write_text(f"(async () => {{\n{script}\n}})();")
+        command = ["node", *options, "test.js"]
+        ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout
+
+    return run
+
+
+def test_an_rsa_signature_is_as_long_as_its_key(run):
+    """OpenSSL takes a PSS signature that lacks its leading zeros, so that a token could be written in two ways."""
+    said = run(
+        """
+        const crypto = require('node:crypto');
+        const host = require('./host-crypto.js');
+        const { publicKey, privateKey } = crypto.generateKeyPairSync('rsa', { modulusLength: 2048 });
+        const key = host.importKey('PS256', JSON.stringify(publicKey.export({ format: 'jwk' })));
+        const sign = { key: privateKey, padding: crypto.constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 };
+        const message = Buffer.from('message');
+        let signature;
+        do signature = crypto.sign('sha256', message, sign); while (signature[0] !== 0);
+        console.log(JSON.stringify([signature, signature.subarray(1), Buffer.concat([Buffer.from([0]), signature])]
+          .map((each) => host.verifySignature(key, message, each))));
+        """
+    )
+    assert json.loads(said) == [True, False, False]
+
+
+def test_only_the_algorithms_that_are_written_there_have_keys(run):
+    said = run(
+        """
+        const { generateKeyPairSync } = require('node:crypto');
+        const host = require('./host-crypto.js');
+        const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+        const jwk = JSON.stringify(publicKey.export({ format: 'jwk' }));
+        const names = ['RS256', 'HS256', 'none', 'constructor', 'toString', '__proto__'];
+        console.log(JSON.stringify(names.map((name) => host.importKey(name, jwk) !== 0)));
+        """
+    )
+    assert json.loads(said) == [True, False, False, False, False, False]
