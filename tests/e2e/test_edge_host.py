@@ -28,7 +28,8 @@ def run(tmp_path):
         for file in FILES.iterdir():
             shutil.copy(file, tmp_path)
         (tmp_path / "portcullis_edge.js").write_text(module)
-        (tmp_path / "config.js").write_text(config)
+        if config is not None:
+            (tmp_path / "config.js").write_text(config)
         (tmp_path / "test.js").write_text(f"(async () => {{\n{script}\n}})();")
         command = ["node", *options, "test.js"]
         ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
@@ -69,3 +70,31 @@ def test_only_the_algorithms_that_are_written_there_have_keys(run):
         """
     )
     assert json.loads(said) == [True, False, False, False, False, False]
+
+
+ANSWER = """
+const { handler } = require('./aws-lambda-authorizer.js');
+console.log(JSON.stringify({ answer: await handler({}) }));
+"""
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        "module.exports = {\n  SECRET_HEADER_VALUE: hunter2hunter2,\n};",
+        "module.exports = {\n  SECRET_HEADER_VALUE: '' hunter2hunter2,\n};",
+        "module.exports = {\n  SECRET_HEADER_VALUE: JSON.parse('hunter2hunter2'),\n};",
+        "module.exports = {\n  ...{ get SECRET_HEADER_VALUE() { throw new Error('hunter2hunter2'); } },\n};",
+    ],
+)
+def test_what_is_wrong_in_config_js_is_told_by_its_line_alone(run, config):
+    *log, last = map(json.loads, run(ANSWER, config=config).splitlines())
+    assert last["answer"]["status"] == "503"
+    assert [line["detail"] for line in log] == ["config.js is not there or cannot be run: look at line 2"] * 2
+
+
+def test_a_config_js_that_is_not_there_or_throws_anything_ends_in_an_answer(run):
+    for config in [None, "throw 'hunter2hunter2';", "throw null;", "require('./hunter2hunter2');"]:
+        *log, last = map(json.loads, run(ANSWER, config=config).splitlines())
+        assert last["answer"]["status"] == "503"
+        assert "hunter2" not in str(log)
