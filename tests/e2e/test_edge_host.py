@@ -98,3 +98,34 @@ def test_a_config_js_that_is_not_there_or_throws_anything_ends_in_an_answer(run)
         *log, last = map(json.loads, run(ANSWER, config=config).splitlines())
         assert last["answer"]["status"] == "503"
         assert "hunter2" not in str(log)
+
+
+def test_nothing_of_a_module_that_broke_is_kept(run):
+    """Each holds megabytes, and an instance has 128 MB: what breaks a module must not end the instance."""
+    said = run(
+        """
+        const { handler } = require('./aws-lambda-authorizer.js');
+        const crypto = require('./host-crypto.js');
+        for (let event = 0; event < 20; event += 1) await handler({});
+        await new Promise(setImmediate);
+        gc();
+        const kept = global.modules.filter((module) => module.deref() !== undefined).length;
+        const made = global.modules.length;
+        console.log(JSON.stringify({ made, kept, oldKey: crypto.verifySignature(1, global.message, global.signature) }));
+        """,
+        module="""
+        const { generateKeyPairSync, sign } = require('node:crypto');
+        const host = require('./host.js');
+        (global.modules ??= []).push(new WeakRef(exports));
+        exports.start = () => {
+          const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+          host.importKey('EdDSA', JSON.stringify(publicKey.export({ format: 'jwk' })));
+          global.message = Buffer.from('message');
+          global.signature ??= sign(null, global.message, privateKey);
+          return 2000;
+        };
+        exports.handle = () => { throw new Error('unreachable'); };
+        """,
+        options=["--expose-gc"],
+    )
+    assert json.loads(said.splitlines()[-1]) == {"made": 20, "kept": 1, "oldKey": False}

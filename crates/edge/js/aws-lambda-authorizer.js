@@ -27,8 +27,9 @@ const calls = new Map();
 let lastCall = 0;
 
 function start() {
-  // A module that broke has left its memory as it was, so a new one is made.
+  // A module that broke has left its memory as it was, so a new one is made, and the old one kept by nobody.
   delete require.cache[MODULE];
+  module.children = module.children.filter((child) => child.filename !== MODULE);
   const edge = require(MODULE);
   host.connect(edge, { answered, broken });
   const reserved = Object.fromEntries(RESERVED.map((name) => [name, process.env[name]]));

@@ -27,6 +27,8 @@ exports.trust = (pem) => {
   try {
     const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g);
     for (const block of blocks) new X509Certificate(block);
+    // Its idle connections are of no use to the next one.
+    secure.destroy();
     secure = new https.Agent({ ...KEPT, rejectUnauthorized: true, ca: [...tls.rootCertificates, ...blocks] });
     return true;
   } catch {
