@@ -129,3 +129,47 @@ def test_nothing_of_a_module_that_broke_is_kept(run):
         options=["--expose-gc"],
     )
     assert json.loads(said.splitlines()[-1]) == {"made": 20, "kept": 1, "oldKey": False}
+
+
+# Asks a server that answers each request with `reply`, and gives what the module is told.
+ASK = """
+const http = require('./host-http.js');
+const net = require('node:net');
+function ask(reply, fields = [], millis = 20000) {
+  return new Promise((resolve) => {
+    let asked = '';
+    const server = net.createServer((socket) => {
+      socket.on('error', () => {});
+      socket.once('data', (data) => { asked = data.toString(); socket.write(reply); });
+    });
+    const tell = (...told) => { server.close(); resolve({ asked, told: told.slice(1) }); };
+    http.connect({ received: tell, failed: tell });
+    server.listen(0, '127.0.0.1', () => {
+      http.send(1, 'POST', `http://127.0.0.1:${server.address().port}/`, fields, Buffer.from('x'), millis, 1000);
+    });
+  });
+}
+const OK = 'HTTP/1.1 200 OK\\r\\ncontent-length: 2\\r\\nconnection: close\\r\\n\\r\\nok';
+"""
+
+
+def test_a_server_that_changes_the_protocol_has_not_answered(run):
+    said = run(
+        ASK
+        + r"""
+        const reply = 'HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n';
+        console.log(JSON.stringify((await ask(reply)).told));
+        """
+    )
+    assert json.loads(said) == ["network", "the connection was closed without an answer"]
+
+
+def test_a_header_may_have_the_name_of_what_every_object_has(run):
+    said = run(
+        ASK
+        + """
+        const { asked } = await ask(OK, ['constructor', 'one', '__proto__', 'two', '__proto__', 'three']);
+        console.log(JSON.stringify(asked.split('\\r\\n').slice(1, 4)));
+        """
+    )
+    assert json.loads(said) == ["constructor: one", "__proto__: two", "__proto__: three"]
