@@ -173,3 +173,38 @@ def test_a_header_may_have_the_name_of_what_every_object_has(run):
         """
     )
     assert json.loads(said) == ["constructor: one", "__proto__: two", "__proto__: three"]
+
+
+def test_an_answer_that_came_while_the_function_was_frozen_is_read(run):
+    """What goes on after an answer is frozen with it: the time is over at the next event, and the answer there."""
+    said = run(
+        r"""
+        const http = require('./host-http.js');
+        const { Worker } = require('node:worker_threads');
+        const sent = new Int32Array(new SharedArrayBuffer(4));
+        const server = new Worker(`
+          const { workerData, parentPort } = require('node:worker_threads');
+          const server = require('node:net').createServer((socket) => socket.on('data', () => {
+            socket.write('HTTP/1.1 200 OK\\r\\ncontent-length: 2\\r\\n\\r\\nok', () => {
+              Atomics.add(workerData, 0, 1);
+              Atomics.notify(workerData, 0);
+            });
+          }));
+          server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port));
+        `, { eval: true, workerData: sent });
+        const port = await new Promise((resolve) => server.once('message', resolve));
+        const ask = (millis) => new Promise((resolve) => {
+          http.connect({ received: (number, status) => resolve(status), failed: (number, kind) => resolve(kind) });
+          http.send(1, 'GET', `http://127.0.0.1:${port}/`, [], Buffer.alloc(0), millis, 1000);
+        });
+        await ask(20000);
+        const asked = ask(10);
+        // The request leaves on the connection that is open, and then nothing runs here until long after its time.
+        await new Promise(process.nextTick);
+        while (Atomics.load(sent, 0) < 2) Atomics.wait(sent, 0, 1);
+        Atomics.wait(sent, 0, 2, 50);
+        console.log(await asked);
+        process.exit();
+        """
+    )
+    assert said == "200\n"

@@ -62,7 +62,8 @@ exports.send = (number, method, url, fields, body, millis, maxBytes) => {
     clearTimeout(exchange.timer);
     exchange.request?.destroy();
   };
-  exchange.timer = setTimeout(() => fail('timeout', ''), millis);
+  // An instance that was frozen meanwhile has an answer to read first: timers come before it.
+  exchange.timer = setTimeout(() => setImmediate(() => fail('timeout', '')), millis);
   underWay.set(number, exchange);
 
   const read = (response) => {
