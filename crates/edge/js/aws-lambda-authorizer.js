@@ -3,6 +3,7 @@
 // The handler of the Lambda@Edge function. It hands each event to the WebAssembly module and gives back its answer.
 // Whatever goes wrong, the viewer gets a response of this file and the request goes no further.
 
+const path = require('node:path');
 const host = require('./host.js');
 
 /** What is answered where there is no answer: CloudFront would show a page of its own for an error. */
@@ -17,6 +18,7 @@ const MARGIN = 1000;
 const RESERVED = ['AWS_REGION', 'AWS_LAMBDA_FUNCTION_NAME', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY',
   'AWS_SESSION_TOKEN', 'AWS_ENDPOINT_URL'];
 const MODULE = require.resolve('./portcullis_edge.js');
+const CONFIG = path.join(__dirname, 'config.js');
 
 /** The module, while it works; and the time that a decision may take. */
 let running;
@@ -25,12 +27,25 @@ const calls = new Map();
 let lastCall = 0;
 
 function start() {
-  // A module that broke has left its memory as it was, so a new one is made.
+  // A module that broke has left its memory as it was, so a new one is made, and the old one kept by nobody.
   delete require.cache[MODULE];
+  module.children = module.children.filter((child) => child.filename !== MODULE);
   const edge = require(MODULE);
   host.connect(edge, { answered, broken });
   const reserved = Object.fromEntries(RESERVED.map((name) => [name, process.env[name]]));
-  running = { edge, budget: edge.start(JSON.stringify(require('./config.js')), JSON.stringify(reserved)) };
+  running = { edge, budget: edge.start(settings(), JSON.stringify(reserved)) };
+}
+
+/** What config.js exports, in JSON. */
+function settings() {
+  try {
+    return JSON.stringify(require(CONFIG)) ?? 'null';
+  } catch (error) {
+    // Not the message: where quotation marks are missing it holds the secret itself.
+    const [, place] = String(error?.stack).split(`${CONFIG}:`);
+    const line = parseInt(place, 10);
+    throw new Error(`config.js is not there or cannot be run${line > 0 ? `: look at line ${line}` : ''}`);
+  }
 }
 
 function answered(call, answer) {

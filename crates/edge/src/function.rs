@@ -166,7 +166,10 @@ fn refused(error: &EventError) -> (&'static str, EdgeAnswer) {
     // Anyone can send such requests, so they must not look like a failure of ours.
     let by_client = matches!(
         error,
-        EventError::Header(_) | EventError::Url(_) | EventError::Method(_)
+        EventError::Host { .. }
+            | EventError::Header(_)
+            | EventError::Url(_)
+            | EventError::Method(_)
     );
     if by_client {
         tracing::warn!(%error, "a request that cannot be decided on");
@@ -210,4 +213,24 @@ fn log(decision: &Decision, event: &ViewerRequest, answer: &EdgeAnswer) {
         path,
         "decided"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_client_can_bring_about_is_no_failure_of_ours() {
+        let host = EventError::Host { found: "none" };
+        let url = EventError::Url(portcullis_model::InvalidUrl::Syntax);
+        for error in [host, url] {
+            let (word, answer) = refused(&error);
+            assert_eq!(
+                (word, answer),
+                ("bad_request", error_answer(EdgeFailure::Forbidden))
+            );
+        }
+        let event = EventError::NotObject { found: "null" };
+        assert_eq!(refused(&event).0, "error");
+    }
 }
