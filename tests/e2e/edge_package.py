@@ -117,6 +117,7 @@ class EdgeFunctions:
         self._runners = Runners(self.origin, directories)
         self._served = []
         self._fed = []
+        self._by_hand = None
         self.secrets = set()
 
     def package(self, settings, **files):
@@ -130,7 +131,8 @@ class EdgeFunctions:
 
     def by_hand(self):
         """The zip whose config.js is to be filled in."""
-        return self._write(self._directories.mktemp("edge"))
+        self._by_hand = self._by_hand or self._write(self._directories.mktemp("edge"))
+        return self._by_hand
 
     def unpacked(self, package):
         """The folder of the handler, in a copy of a package that may be edited, and the copy."""

@@ -10,19 +10,25 @@ import time
 class SidebandService:
     """Answers every call by `behaviour`, a function of the handler and of the request as bytes.
 
-    What came in is kept in `calls`, as (path, headers, body).
+    What came in is kept in `calls`, as (path, headers, body); `connections` counts those that a request came over.
     """
 
     def __init__(self, certificate=None):
         self.behaviour = permit
         self.calls = []
+        self.connections = 0
         service = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            # Else the body of an answer waits for the caller to acknowledge the head.
+            disable_nagle_algorithm = True
+            counted = False
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                service.connections += not self.counted
+                self.counted = True
                 service.calls.append((self.path, dict(self.headers), body))
                 try:
                     service.behaviour(self, body)

@@ -33,6 +33,7 @@ async function main() {
     process.stdout.write(`${JSON.stringify(await obey(JSON.parse(line)))}\n`);
   }
   instance.stop();
+  process.exit();
 }
 
 main();

@@ -20,17 +20,36 @@ const MODULE = require.resolve('./portcullis_edge.js');
 
 /** The module, while it works; and the time that a decision may take. */
 let running;
+/** Why the settings cannot be used, for as long as this instance lives: no event changes them. */
+let refused;
 /** Events that are being answered: the number of the call, and who waits for the answer. */
 const calls = new Map();
 let lastCall = 0;
 
 function start() {
-  // A module that broke has left its memory as it was, so a new one is made.
+  if (refused) throw refused;
+  // A module that broke has left its memory as it was, so a new one is made, and nothing may hold on to the old one.
   delete require.cache[MODULE];
+  module.children = module.children.filter(({ filename }) => filename !== MODULE);
   const edge = require(MODULE);
   host.connect(edge, { answered, broken });
   const reserved = Object.fromEntries(RESERVED.map((name) => [name, process.env[name]]));
-  running = { edge, budget: edge.start(JSON.stringify(require('./config.js')), JSON.stringify(reserved)) };
+  try {
+    running = { edge, budget: edge.start(settings(), JSON.stringify(reserved)) };
+  } catch (error) {
+    if (!(error instanceof WebAssembly.RuntimeError)) refused = error;
+    throw error;
+  }
+}
+
+/** What config.js exports, in JSON. Messages of JavaScript may quote a secret, so an error says where and no more. */
+function settings() {
+  try {
+    return JSON.stringify(require('./config.js')) ?? 'null';
+  } catch (error) {
+    const [, line] = /config\.js:(\d+)/.exec(error?.stack) ?? [];
+    throw new Error(`config.js: no JavaScript that exports settings${line ? `, see line ${line}` : ''}`);
+  }
 }
 
 function answered(call, answer) {
