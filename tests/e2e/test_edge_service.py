@@ -109,6 +109,24 @@ def test_a_service_that_says_nothing_is_given_up_within_the_budget(function, ser
     assert function.call().outcome == "forwarded"
 
 
+def test_a_huge_answer_is_not_read_to_its_end(function, service):
+    """It would be more than the function has memory for."""
+    sent = []
+
+    def endless(handler, _request):
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(1 << 40))
+        handler.end_headers()
+        while True:
+            handler.wfile.write(b" " * (1 << 16))
+            sent.append(1 << 16)
+
+    service.behaviour = endless
+    assert "larger than" in refused(function.call())
+    # What is under way when the function hangs up is in the buffers of the system.
+    assert sum(sent) < 32 << 20
+
+
 def test_a_service_that_is_down_and_comes_back(edge, make):
     port = free_port()
     function = edge.run(make(f"http://127.0.0.1:{port}"))
@@ -157,6 +175,17 @@ def test_a_server_error_is_tried_again_once(function, service):
     service.behaviour = status(500)
     assert "HTTP status 500" in refused(function.call())
     assert len(service.calls) == 4
+
+
+def test_a_service_that_says_nothing_is_asked_again_while_there_is_time(function, service):
+    """Each attempt has its share of the budget."""
+    over = threading.Event()
+    service.behaviour = in_turn(service, lambda handler, _: over.wait(30), behaviours.permit)
+    try:
+        reply = function.call()
+    finally:
+        over.set()
+    assert reply.outcome == "forwarded" and len(service.calls) == 2
 
 
 @pytest.mark.parametrize("code", [302, 400, 401, 403, 404, 413])
