@@ -46,18 +46,20 @@ class SigningKey:
 class LocalIssuer:
     """Publishes its metadata and its key on loopback, and signs whatever claims it is given.
 
-    Every token that it made is kept in `tokens`, so that logs can be searched for them.
+    Every token that it made is kept in `tokens`, so that logs can be searched for them; `asked` has the paths that were
+    asked for.
     """
 
     def __init__(self, audience):
         self.audience = audience
-        self.key = SigningKey()
         self.tokens = []
-        self.keys = {"keys": [{**self.key.jwk, "kid": "local", "alg": "ES256", "use": "sig"}]}
+        self.asked = []
+        self.rotate()
         issuer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
+                issuer.asked.append(self.path)
                 documents = {
                     "/.well-known/openid-configuration": {"issuer": issuer.url, "jwks_uri": f"{issuer.url}/keys"},
                     "/keys": issuer.keys,
@@ -77,6 +79,11 @@ class LocalIssuer:
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
+    def rotate(self):
+        """Signs with a new key from now on, and publishes no other."""
+        self.key = SigningKey()
+        self.keys = {"keys": [{**self.key.jwk, "kid": self.key.thumbprint, "alg": "ES256", "use": "sig"}]}
+
     def token(self, key=None, **claims):
         """An access token of RFC 9068; `claims` replace its claims, and None takes one away."""
         now = int(time.time())
@@ -90,7 +97,7 @@ class LocalIssuer:
             "exp": now + 600,
         }
         claims = {name: value for name, value in (usual | claims).items() if value is not None}
-        token = (key or self.key).sign({"typ": "at+jwt", "kid": "local"}, claims)
+        token = (key or self.key).sign({"typ": "at+jwt", "kid": self.key.thumbprint}, claims)
         self.tokens.append(token)
         return token
 
