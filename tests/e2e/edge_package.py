@@ -148,13 +148,15 @@ class EdgeFunctions:
         return copy
 
     def with_clock(self, package):
-        """A copy of a package in which time runs ahead by as many seconds as the function tells that comes with it."""
+        """A copy of a package whose clocks run ahead, by as many seconds as the function is told that comes with it."""
         folder, copy = self.unpacked(package)
-        host = folder / "host.js"
-        now, file = "performance.now()", folder / "ahead"
-        assert host.read_text().count(now) == 1
-        ahead = f"Number(fs.readFileSync({json.dumps(str(file))}, 'utf8'))"
-        host.write_text(host.read_text().replace(now, f"{now} + 1000 * {ahead}"))
+        host, file = folder / "host.js", folder / "ahead"
+        source = host.read_text()
+        ahead = f"1000 * Number(fs.readFileSync({json.dumps(str(file))}, 'utf8'))"
+        for now in ("performance.now()", "Date.now()"):
+            assert source.count(now) == 1
+            source = source.replace(now, f"{now} + {ahead}")
+        host.write_text(source)
         file.write_text("0")
 
         def pass_by(seconds):

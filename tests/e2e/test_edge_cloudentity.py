@@ -15,7 +15,7 @@ from local_issuer import LocalIssuer
 API = {"api_id": "edge000001", "api_name": "Edge", "stage": "prod"}
 HOST = "api.example"
 # PORTCULLIS_CONFIGURATION_MAX_AGE and ACP_RELOAD_INTERVAL, in seconds.
-MAX_AGE, INTERVAL = 3600, 5
+MAX_AGE, INTERVAL = 3600, 600
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def start(edge, gateway, plane, proxy):
 
 @pytest.fixture(scope="module")
 def bearer(issuer):
-    tokens = {scope: issuer.token(scope=scope) for scope in ("silver", "bronze")}
+    tokens = {scope: issuer.token(scope=scope, exp=4102444800) for scope in ("silver", "bronze")}
     return {scope: [("Authorization", f"Bearer {token}")] for scope, token in tokens.items()} | {None: []}
 
 

@@ -7,12 +7,12 @@ import base64
 import json
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
 from authorizer_events import Request, event
 from edge_package import EdgeFunctions
-from edge_runner import RUNNER
 from jose_keys import ALGORITHMS, JoseKey
 from localaws import paths
 from native_authorizer import NativeAuthorizer
@@ -61,7 +61,7 @@ def verdicts(edge):
             }
             for alg, jwk, message, signature in questions
         ])
-        command = ["node", RUNNER / "verdicts.js", folder / "host-crypto.js"]
+        command = ["node", Path(__file__).with_name("signature_verdicts.js"), folder / "host-crypto.js"]
         done = subprocess.run(command, input=text, capture_output=True, text=True, check=True)
         return json.loads(done.stdout)
 

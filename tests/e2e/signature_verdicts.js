@@ -1,7 +1,7 @@
 'use strict';
 // What the signature primitives of the edge package (host-crypto.js) say of signatures.
 //
-//   node tests/edge/verdicts.js PATH/host-crypto.js < questions.json
+//   node tests/e2e/signature_verdicts.js PATH/host-crypto.js < questions.json
 //
 // Reads a list of {alg, jwk, message, signature} with message and signature in base64, and prints a list of verdicts:
 // "key" where the key is refused, else true or false.
