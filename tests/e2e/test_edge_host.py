@@ -90,7 +90,7 @@ console.log(JSON.stringify({ answer: await handler({}) }));
 def test_what_is_wrong_in_config_js_is_told_by_its_line_alone(run, config):
     *log, last = map(json.loads, run(ANSWER, config=config).splitlines())
     assert last["answer"]["status"] == "503"
-    assert [line["detail"] for line in log] == ["config.js is not there or cannot be run: look at line 2"] * 2
+    assert [line["detail"] for line in log] == ["config.js: no JavaScript that exports settings, see line 2"] * 2
 
 
 def test_a_config_js_that_is_not_there_or_throws_anything_ends_in_an_answer(run):

@@ -10,7 +10,8 @@ const { X509Certificate } = require('node:crypto');
 
 /** Most dead connections that one request skips: the function is frozen between events, and servers hang up. */
 const MAX_DEAD = 8;
-const KEPT = { keepAlive: true, maxFreeSockets: 64, scheduling: 'lifo' };
+/** An idle connection is kept for 50 s: load balancers close theirs after a minute or more. */
+const KEPT = { keepAlive: true, maxFreeSockets: 64, scheduling: 'lifo', timeout: 50_000 };
 const plain = new http.Agent(KEPT);
 let secure = new https.Agent({ ...KEPT, rejectUnauthorized: true });
 
