@@ -26,6 +26,10 @@ const VARIANTS: [(&str, &str); 4] = [
 /// Where the handler is that `PingOne`'s kit has.
 const FOLDER: &str = "aws-lambda-authorizer/src";
 const TARGET: &str = "wasm32-unknown-unknown";
+/// The most memory that the module may have, in bytes. A function has 128 MB (CloudFront Developer Guide, "Quotas on
+/// Lambda@Edge"), and Lambda ends it with all that it has learnt where it takes more. Whoever asks for more than this gets an
+/// error that the handler answers with 503, and the next event a new module.
+const MAX_MEMORY: u32 = 48 * 1024 * 1024;
 
 fn main() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -48,7 +52,7 @@ fn build(root: &Path, name: &str, features: &str) -> Result<()> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo
         .args([
-            "build",
+            "rustc",
             "--locked",
             "--profile",
             "edge",
@@ -57,6 +61,8 @@ fn build(root: &Path, name: &str, features: &str) -> Result<()> {
             TARGET,
         ])
         .args(["-p", "portcullis-edge", "--features", features])
+        .args(["--crate-type", "cdylib", "--"])
+        .arg(format!("-Clink-arg=--max-memory={MAX_MEMORY}"))
         .current_dir(root);
     ensure!(cargo.status()?.success(), "cargo build failed");
     let target = target_directory(root);
