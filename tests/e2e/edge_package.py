@@ -61,7 +61,7 @@ class Function:
         request_id = answer.header("x-amz-cf-id")
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
-            for record in reversed(self._served._records()):
+            for record in reversed(self._served.records_so_far()):
                 if record["requestId"] == request_id:
                     assert record["outcome"] not in ("invalid", "error", "timeout"), record
                     return Reply(answer, record)
@@ -178,7 +178,7 @@ class EdgeFunctions:
 
     def printed(self):
         """Every line that any of the functions wrote."""
-        records = [record for served in self._served for record in served._records()]
+        records = [record for served in self._served for record in served.records_so_far()]
         texts = [line for record in records for line in record.get("log", [])]
         return [part for text in [*texts, *(line for fed in self._fed for line in fed.printed)] for part in text.splitlines()]
 

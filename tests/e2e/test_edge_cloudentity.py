@@ -1,4 +1,4 @@
-"""Does the edge function decide with the configuration of a Cloudentity control plane, for the API that the distribution stands before?
+"""Does the edge function decide with the configuration of a Cloudentity control plane, for the API behind its distribution?
 
 The control plane is the decision service, behind a proxy that can get in the way.
 """

@@ -151,7 +151,7 @@ def test_unavailable_can_be_a_deny(edge, make):
     function = edge.run(make(f"http://127.0.0.1:{free_port()}", PORTCULLIS_ON_UNAVAILABLE="deny"))
     reply = function.call(headers=HEADERS)
     assert (reply.outcome, reply.status) == ("generated", 403)
-    assert "no decision could be had" in reply.log.texts("ERROR")[0]
+    assert reply.log.decided["reason"] == "decision_point_unavailable"
 
 
 # --- retries and the breaker

@@ -1,4 +1,4 @@
-"""Does the edge function, whose signatures Node.js verifies, accept and refuse the same ones as the native build, which has aws-lc?
+"""Does the edge function, for which Node.js verifies signatures, accept and refuse those that the native build does with aws-lc?
 
 The outside vectors are those that crates/jose tests the native build with.
 """
@@ -73,7 +73,7 @@ def decode(text):
 
 
 def question(jws, jwk):
-    """What is asked of a provider for a token, or None where the verifier refuses it before: it is none, or names no key of ours."""
+    """What is asked of a provider for a token; None where the verifier refuses it before."""
     try:
         header, payload, signature = jws.split(".")
         alg = json.loads(decode(header))["alg"]
@@ -167,7 +167,8 @@ MESSAGE = b"header.payload"
 def test_a_signature_that_is_not_quite_one(verdicts, keys, alg):
     key = keys[alg]
     damaged = key.damaged(MESSAGE)
-    good, *bad = verdicts([(alg, key.jwk, MESSAGE, key.sign(MESSAGE)), *((alg, key.jwk, MESSAGE, each) for each in damaged.values())])
+    signatures = [key.sign(MESSAGE), *damaged.values()]
+    good, *bad = verdicts([(alg, key.jwk, MESSAGE, signature) for signature in signatures])
     assert good is True
     assert dict(zip(damaged, bad, strict=True)) == dict.fromkeys(damaged, False)
 
@@ -265,7 +266,9 @@ def test_a_token_of_every_algorithm(judge, keys, claims, alg):
         assert found in [(reason, reason) for reason in ("invalid_signature", "malformed_token")], name
 
 
-@pytest.mark.parametrize(("signer", "alg"), [("RS256", "PS256"), ("PS256", "RS256"), ("RS256", "RS512"), ("ES256", "ES256K"), ("ES256", "ES384")])
+@pytest.mark.parametrize(
+    ("signer", "alg"), [("RS256", "PS256"), ("PS256", "RS256"), ("RS256", "RS512"), ("ES256", "ES256K"), ("ES256", "ES384")]
+)
 def test_a_token_that_says_another_algorithm_than_its_key(judge, keys, claims, signer, alg):
     """The key is bound to its own, also where the signature holds."""
     by_header = (lambda message: keys[signer].sign(message, alg=alg)) if alg[0] in "RP" else keys[signer].sign

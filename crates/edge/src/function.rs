@@ -112,14 +112,19 @@ impl EdgeFunction {
     async fn answer(&self, event: &ViewerRequest) -> (&'static str, EdgeAnswer) {
         let decision = match self.decide(event).await {
             Ok(decision) => decision,
+            Err(error) if self.answering.on_unavailable == OnUnavailable::Deny => {
+                let request = event.request_id();
+                tracing::error!(requestId = request, %error, "no decision could be had; the request is denied");
+                let reason = Reason::new(
+                    ReasonCode::DecisionPointUnavailable,
+                    "no decision could be had",
+                );
+                Decision::deny(Deny::status(EdgeFailure::Forbidden.status()), reason)
+            }
             Err(error) => {
                 let request = event.request_id();
                 tracing::error!(requestId = request, %error, "no decision could be had");
-                let failure = match self.answering.on_unavailable {
-                    OnUnavailable::Error => EdgeFailure::Unavailable,
-                    OnUnavailable::Deny => EdgeFailure::Forbidden,
-                };
-                return ("error", error_answer(failure));
+                return ("error", error_answer(EdgeFailure::Unavailable));
             }
         };
         match edge_answer(event, &decision, &self.answering.options) {
