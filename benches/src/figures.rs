@@ -72,7 +72,7 @@ impl Figures {
             first_decision: percentile(&mut firsts, 50)?,
             first_decision_tls: percentile(&mut firsts_tls, 50)?,
             own_cost: own_cost::measure(&event)?,
-            size: size(bootstrap)?,
+            size: (fs::metadata(bootstrap)?.len(), zip_size(bootstrap)?),
         })
     }
 }
@@ -105,7 +105,7 @@ fn first_decisions_over_tls(bootstrap: &Path, event: &str) -> Result<Vec<Duratio
 }
 
 /// One decision that must come out as an allow.
-fn decide(function: &mut Function, event: &str) -> Result<Duration> {
+pub(crate) fn decide(function: &mut Function, event: &str) -> Result<Duration> {
     let invocation = function.invoke(event);
     match invocation.outcome {
         Ok(answer) if answer.contains("\"Allow\"") => Ok(invocation.elapsed),
@@ -114,7 +114,7 @@ fn decide(function: &mut Function, event: &str) -> Result<Duration> {
 }
 
 /// A REST REQUEST event with the headers that a browser and API Gateway send.
-fn event(token: &str) -> String {
+pub(crate) fn event(token: &str) -> String {
     let headers = [
         ("Accept", "application/json"),
         ("Accept-Encoding", "gzip, deflate, br"),
@@ -163,16 +163,17 @@ fn percentile(times: &mut [Duration], percent: usize) -> Result<Duration> {
     times.get(at).copied().context("nothing was measured")
 }
 
-fn size(bootstrap: &Path) -> Result<(u64, u64)> {
+/// Bytes of a zip with a file, or a folder and all that is in it.
+pub(crate) fn zip_size(content: &Path) -> Result<u64> {
     let folder = tempfile::tempdir()?;
-    let zip = folder.path().join("authorizer.zip");
+    let zip = folder.path().join("function.zip");
     let status = Command::new("python3")
         .args(["-m", "zipfile", "-c"])
         .arg(&zip)
-        .arg(bootstrap)
+        .arg(content)
         .status()?;
     ensure!(status.success(), "python3 -m zipfile failed");
-    Ok((fs::metadata(bootstrap)?.len(), fs::metadata(&zip)?.len()))
+    Ok(fs::metadata(&zip)?.len())
 }
 
 /// Seconds since 1970.

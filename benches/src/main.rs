@@ -3,12 +3,15 @@
 //! The figures of the authorizer come from the release binaries in this run: `bootstrap` under a
 //! Lambda runtime API on loopback, asking `portcullis serve`, which verifies a real RS256 token.
 //! Verification and policy decision are measured in this process, beside their peers. The decision service
-//! is put under load beside Cerbos, both as processes of their own.
+//! is put under load beside Cerbos, both as processes of their own. The edge function runs in Node.js, beside a
+//! handler by hand.
 //!
 //! With the name of a part as its argument, only that part is measured and shown.
 
 mod cloudentity;
+mod company;
 mod decision_service;
+mod edge;
 mod figures;
 mod own_cost;
 mod peer;
@@ -42,6 +45,7 @@ fn main() -> Result<()> {
         "decision",
         "service",
         "cloudentity",
+        "edge",
     ] {
         if only.as_deref().is_none_or(|only| only == part) {
             let text = match part {
@@ -51,6 +55,7 @@ fn main() -> Result<()> {
                 "cloudentity" => {
                     cloudentity::section(&cloudentity::measure(&binaries(&root), now)?)?
                 }
+                "edge" => edge::section(&edge::measure(&root, &binaries(&root), now)?)?,
                 _ => service::section(&service::measure(&root, &binaries(&root), now)?)?,
             };
             report::print(&text)?;
@@ -59,7 +64,7 @@ fn main() -> Result<()> {
     }
     ensure!(
         !sections.is_empty(),
-        "the parts are authorizer, verification, decision, service and cloudentity"
+        "the parts are authorizer, verification, decision, service, cloudentity and edge"
     );
     if only.is_none() {
         let page = root.join("docs/benchmarks.md");

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::{env, fs};
 
-const VARIANTS: [&str; 4] = ["plain", "rego", "cedar", "rego-cedar"];
+const VARIANTS: [&str; 3] = ["plain", "rego", "rego-cedar"];
 
 #[expect(
     clippy::disallowed_methods,

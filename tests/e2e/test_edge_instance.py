@@ -171,6 +171,9 @@ def test_the_function_has_the_variables_of_the_edge_and_no_others(serve):
     assert (passed["AWS_ACCESS_KEY_ID"], passed["AWS_SECRET_ACCESS_KEY"]) == ("key", "secret")
     assert passed["AWS_REGION"] == "eu-central-1"
     assert "PORTCULLIS_MODE" not in passed
+    assert "AWS_ENDPOINT_URL" not in passed
+    elsewhere = serve(source, "--aws-endpoint=http://127.0.0.1:4566").call().json()
+    assert elsewhere["AWS_ENDPOINT_URL"] == "http://127.0.0.1:4566"
 
 
 def test_one_line_of_json_for_each_request(serve):

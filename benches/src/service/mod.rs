@@ -1,7 +1,6 @@
 //! The decision service under load, beside Cerbos on the same questions: decisions a second, latency, what
 //! more operations cost, and memory.
 
-mod company;
 mod growth;
 mod load;
 mod peak;
@@ -16,7 +15,7 @@ use portcullis_test_support::issuer::Issuer;
 
 pub(crate) use report::section;
 
-use company::Moment;
+use crate::company::Moment;
 use growth::Growth;
 use load::Calls;
 use peak::{AtHalf, Peak};

@@ -57,6 +57,13 @@ impl Environment {
         self
     }
 
+    /// The same, with those variables only.
+    #[must_use]
+    pub fn only(mut self, wanted: impl Fn(&str) -> bool) -> Self {
+        self.variables.retain(|name, _| wanted(name));
+        self
+    }
+
     /// A file that a variable names.
     pub fn read_file(&self, path: &str) -> io::Result<String> {
         (self.files)(path)

@@ -17,10 +17,9 @@ use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 /// The variants: a name, and the features of `portcullis-edge`.
-const VARIANTS: [(&str, &str); 4] = [
+const VARIANTS: [(&str, &str); 3] = [
     ("plain", ""),
     ("rego", "rego"),
-    ("cedar", "cedar"),
     ("rego-cedar", "rego,cedar"),
 ];
 /// Where the handler is that `PingOne`'s kit has.
@@ -38,7 +37,7 @@ fn main() -> Result<()> {
         .iter()
         .find(|name| !VARIANTS.iter().any(|(known, _)| known == name))
     {
-        bail!("there is no variant {unknown}; there are plain, rego, cedar and rego-cedar");
+        bail!("there is no variant {unknown}; there are plain, rego and rego-cedar");
     }
     for (name, features) in VARIANTS {
         if wanted.is_empty() || wanted.iter().any(|one| one == name) {

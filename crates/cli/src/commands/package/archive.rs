@@ -69,10 +69,56 @@ pub(super) fn read_text(path: &Path) -> io::Result<String> {
 pub(super) fn write(path: &Path, content: &[u8]) -> Result<()> {
     let beside = path.with_extension("zip.part");
     let attempt = || -> io::Result<()> {
+        // What is left there, or waits there, may belong to somebody else or lead elsewhere.
+        match fs::remove_file(&beside) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        options.open(&beside)?.write_all(content)?;
-        fs::rename(&beside, path)
+        options.write(true).create_new(true).mode(0o600);
+        let mut file = options.open(&beside)?;
+        let written = file.write_all(content);
+        let written = written.and_then(|()| fs::rename(&beside, path));
+        if written.is_err() {
+            // What failed is told, and not what becomes of the part.
+            drop(fs::remove_file(&beside));
+        }
+        written
     };
     attempt().with_context(|| format!("{} cannot be written", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    #[test]
+    fn what_waits_beside_a_zip_gets_nothing_of_it() {
+        let folder = TempDir::new().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("elsewhere"), "kept").unwrap();
+        symlink(at("elsewhere"), at("edge.zip.part")).unwrap();
+        write(&at("edge.zip"), b"secret").unwrap();
+        assert_eq!(read_file(&at("elsewhere")).unwrap(), b"kept");
+        assert!(fs::symlink_metadata(at("edge.zip")).unwrap().is_file());
+
+        // Others may read the file that waits there.
+        fs::write(at("edge.zip.part"), "").unwrap();
+        fs::set_permissions(at("edge.zip.part"), fs::Permissions::from_mode(0o666)).unwrap();
+        write(&at("edge.zip"), b"secret").unwrap();
+        let mode = fs::metadata(at("edge.zip")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_zip_that_cannot_be_written_leaves_nothing() {
+        let folder = TempDir::new().unwrap();
+        fs::create_dir(folder.path().join("edge.zip")).unwrap();
+        assert!(write(&folder.path().join("edge.zip"), b"secret").is_err());
+        assert!(!folder.path().join("edge.zip.part").exists());
+    }
 }

@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
     /// The settings, in TOML, by the names of config.js; without it, config.js is to be filled in by hand.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// A language of custom policies to put in, beside validators; may be given twice.
+    /// A language of custom policies to put in, beside validators; `cedar` brings `rego` along.
     #[arg(long, value_name = "LANGUAGE")]
     with: Vec<Language>,
     /// Write the zip even if it is larger than 1 MB, which CloudFront may refuse.
@@ -47,14 +47,14 @@ enum Language {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     let has = |language: Language| arguments.with.contains(&language);
+    // A module with Cedar alone would be built for few: Cedar is by far the larger one.
     let variant = match (has(Language::Rego), has(Language::Cedar)) {
         (false, false) => "plain",
         (true, false) => "rego",
-        (false, true) => "cedar",
-        (true, true) => "rego-cedar",
+        (_, true) => "rego-cedar",
     };
     let config = match &arguments.config {
-        Some(path) => EdgeConfig::read(path, languages(&arguments.with))?,
+        Some(path) => EdgeConfig::read(path, languages(variant))?,
         None => EdgeConfig::by_hand(),
     };
     let module = PACKAGES.iter().find(|(name, _)| *name == variant);
@@ -100,18 +100,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     Ok(Outcome::Yes)
 }
 
-/// The languages of the package, to check a policy with.
-fn languages(with: &[Language]) -> Languages {
-    let wanted = |extension: &str| {
-        with.iter().any(|language| match language {
-            Language::Rego => extension == "rego",
-            Language::Cedar => extension == "cedar",
-        })
-    };
+/// The languages of a module, to check a policy with.
+fn languages(variant: &str) -> Languages {
     let known = portcullis_policies::languages().into_iter();
-    Languages(
-        known
-            .filter(|language| wanted(language.extension()))
-            .collect(),
-    )
+    let has = |extension: &str| variant.split('-').any(|name| name == extension);
+    Languages(known.filter(|language| has(language.extension())).collect())
 }

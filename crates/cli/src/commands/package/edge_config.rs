@@ -119,14 +119,48 @@ fn place(text: &str, at: usize) -> (usize, usize) {
     (line, column)
 }
 
-/// `config.js`. A JSON text is one of JavaScript, too (ECMA-262, 2019).
+/// `config.js`. A JSON text is one of JavaScript, too (ECMA-262, 2019). A name that is more than a word stands in
+/// quotation marks, or it would be code.
 fn script(settings: &Map<String, Value>) -> String {
+    let is_word = |name: &str| {
+        name.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
     let lines: Vec<String> = settings
         .iter()
-        .map(|(name, value)| format!("  {name}: {value},"))
+        .map(|(name, value)| {
+            if is_word(name) {
+                format!("  {name}: {value},")
+            } else {
+                format!("  {}: {value},", Value::from(name.as_str()))
+            }
+        })
         .collect();
     let lines = lines.join("\n");
     format!(
         "'use strict';\n\n// The settings of the function, written by `portcullis package edge`.\nmodule.exports = {{\n{lines}\n}};\n"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_name_is_never_code() {
+        let Value::Object(settings) = json!({
+            "INTROSPECTION_A": "one",
+            "INTROSPECTION_B-C": "two",
+            "INTROSPECTION_}; process.exit(); ({\"D": "three",
+        }) else {
+            unreachable!()
+        };
+        let script = script(&settings);
+        assert!(script.contains("\n  INTROSPECTION_A: \"one\",\n"));
+        assert!(script.contains("\n  \"INTROSPECTION_B-C\": \"two\",\n"));
+        let quoted = r#"  "INTROSPECTION_}; process.exit(); ({\"D": "three","#;
+        assert!(script.contains(quoted), "{script}");
+    }
 }
