@@ -25,6 +25,7 @@ SECONDS := 30
 TARGET := $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 # Inputs to begin with, beside those in fuzz/seeds.
 SEEDS_event := $(wildcard ../shared/data/events)
+SEEDS_viewer_request := $(SEEDS_event)
 
 export PORTCULLIS_BIN_DIR ?= $(CURDIR)/target/release
 
@@ -34,6 +35,8 @@ help: ## List the targets
 
 .PHONY: build
 build: ## Build all that runs, into target/release: portcullis, bootstrap, bootstrap-rego
+	rustup target add wasm32-unknown-unknown >/dev/null 2>&1 || true
+	cargo run --locked --quiet -p portcullis-edge-module
 	cargo build --locked --release --bins -p portcullis-cli -p portcullis-authorizer -p portcullis-authorizer-rego
 
 .PHONY: demo

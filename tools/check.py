@@ -47,6 +47,10 @@ def lints() -> list[Step]:
         Step("clippy", ["cargo", "clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]),
         Step("WebAssembly", ["cargo", "check", "--locked", *wasm, *wasm_target, "--no-default-features"]),
         Step(
+            "fuzz targets",
+            ["cargo", "clippy", "--locked", "--manifest-path", "fuzz/Cargo.toml", "--target-dir", "target", "--", "-D", "warnings"],
+        ),
+        Step(
             "documentation",
             ["cargo", "doc", "--locked", "--workspace", "--no-deps"],
             environment={"RUSTDOCFLAGS": "-D warnings"},

@@ -1,4 +1,4 @@
-"""The solar system demo: Portcullis in front of a REST API and an HTTP API on this machine.
+"""The solar system demo: Portcullis in front of a REST API, an HTTP API and a CloudFront distribution on this machine.
 
     python demo.py          starts everything, calls every route, stays up to be tried
     python demo.py --once   the same, but ends after the table: status 0 if every cell is right
@@ -39,20 +39,23 @@ def main():
             system = SolarSystem(directory, progress)
             progress("deploying the CloudFormation stacks")
             apis = system.deploy("solar-system")
+            progress("packaging the function for CloudFront and starting it")
+            edge = system.start_cloudfront("cloudfront", **system.edge_settings())
             progress("starting the app")
             app = system.start_app(apis)
             progress("calling every route")
-            all_right = show_table(system, apis, rounds=1)
+            all_right = show_table(system, (apis.rest, apis.http, edge), rounds=1)
             if not all_right:
-                show_logs(system, apis)
+                show_logs(system, apis, edge)
             progress(f"deploying them again in OAuth mode, with answers cached for {CACHE_SECONDS} s")
             cached = system.deploy("solar-system-oauth", **system.oauth_parameters(CACHE_SECONDS))
+            deciding = system.start_cloudfront("cloudfront-oauth", **system.edge_oauth_settings())
             progress("calling every route three times")
-            if not show_table(system, cached, rounds=3):
+            if not show_table(system, (cached.rest, cached.http, deciding), rounds=3):
                 all_right = False
-                show_logs(system, cached)
+                show_logs(system, cached, deciding)
             if not once:
-                show_how_to_try(system, apis, app)
+                show_how_to_try(system, apis, edge, app)
                 threading.Event().wait()
             return 0 if all_right else 1
         except ComponentFailure as failure:
@@ -85,7 +88,7 @@ def show_table(system, apis, rounds):
 
     all_right = True
     notes = set()
-    for api in (apis.rest, apis.http):
+    for api in apis:
         print(f"\n{api.name}  {api.url}")
         print(("  " + " " * width + "".join(f"  {f'GET {path}':<{cell}}" for path in paths)).rstrip())
         for caller in callers:
@@ -109,16 +112,17 @@ def show_table(system, apis, rounds):
     return all_right
 
 
-def show_logs(system, apis):
+def show_logs(system, apis, edge):
     """The end of every log that can explain a wrong cell."""
     for name, tail in {
         "the authorizer": "\n".join(system.aws.log_lines(apis.authorizer_log_group)[-30:]),
+        "CloudFront": edge.log_tail(),
         "the decision service": system.decision_service.process.log_tail(),
     }.items():
         print(f"--- end of the log of {name} ---\n{tail}", file=sys.stderr)
 
 
-def show_how_to_try(system, apis, app):
+def show_how_to_try(system, apis, edge, app):
     server = system.authorization_server
     gold = server.clients["gold"]
     form = " ".join(
@@ -131,6 +135,7 @@ def show_how_to_try(system, apis, app):
     )
     print(f"REST API              {apis.rest.url}")
     print(f"HTTP API              {apis.http.url}")
+    print(f"CloudFront            {edge.url}")
     print(f"decision service      {system.decision_service.url}")
     print(f"authorization server  {server.issuer}")
     print(f"policy, edit to try   {system.policy.file}")

@@ -37,12 +37,12 @@ fuzz_target!(|data: &[u8]| {
 /// A decision survives the way to the enforcement point.
 fn crosses(sent: &SidebandRequest) {
     let reason = Reason::new(ReasonCode::Permitted, "permitted");
-    let permit = SidebandReply::from_decision(sent, &Decision::permit(reason.clone()));
+    let permit = SidebandReply::from_decision(sent, &Decision::permit(reason.clone()), None);
     let read = SidebandReply::read(&serde_json::to_vec(&permit).unwrap(), sent).unwrap();
     assert_eq!(read.outcome, Outcome::Permit(RequestEdits::default()));
     for status in [200, 401, 403, 599] {
         let denied = Decision::deny(Deny::status(status), reason.clone());
-        let deny = SidebandReply::from_decision(sent, &denied);
+        let deny = SidebandReply::from_decision(sent, &denied, None);
         let read = SidebandReply::read(&serde_json::to_vec(&deny).unwrap(), sent).unwrap();
         assert!(!read.is_permit());
     }

@@ -104,10 +104,10 @@ class Served:
 
     def records(self, number):
         """What the runner says of its first `number` requests, once it has said it."""
-        eventually(lambda: len(self._records()) >= number)
-        return self._records()
+        eventually(lambda: len(self.records_so_far()) >= number)
+        return self.records_so_far()
 
-    def _records(self):
+    def records_so_far(self):
         return [json.loads(line) for line in self.process.log().splitlines(keepends=True) if is_record(line)]
 
     def send(self, request):

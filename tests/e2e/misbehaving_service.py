@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import socket
 import ssl
 import threading
 import time
@@ -10,19 +11,26 @@ import time
 class SidebandService:
     """Answers every call by `behaviour`, a function of the handler and of the request as bytes.
 
-    What came in is kept in `calls`, as (path, headers, body).
+    What came in is kept in `calls`, as (path, headers, body); `connections` counts those that a request came over.
     """
 
-    def __init__(self, certificate=None):
+    def __init__(self, certificate=None, port=0):
         self.behaviour = permit
         self.calls = []
+        self.connections = 0
+        self._open = []
         service = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            # Else the body of an answer waits for the caller to acknowledge the head.
+            disable_nagle_algorithm = True
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                if self.connection not in service._open:
+                    service.connections += 1
+                    service._open.append(self.connection)
                 service.calls.append((self.path, dict(self.headers), body))
                 try:
                     service.behaviour(self, body)
@@ -42,7 +50,7 @@ class SidebandService:
                 # A refused TLS handshake is no news here.
                 pass
 
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server = Server(("127.0.0.1", port), Handler)
         self.port = self._server.server_address[1]
         self.scheme = "http"
         if certificate is not None:
@@ -57,6 +65,15 @@ class SidebandService:
 
     def url(self, host="127.0.0.1"):
         return f"{self.scheme}://{host}:{self.port}"
+
+    def hang_up(self):
+        """Ends every connection, as servers do with those that nobody has used for a while."""
+        while self._open:
+            try:
+                self._open.pop().shutdown(socket.SHUT_RDWR)
+            except OSError:
+                # The caller was first.
+                pass
 
     def stop(self):
         self._server.shutdown()

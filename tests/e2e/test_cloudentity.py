@@ -3,7 +3,6 @@ stack, see the APIs, bind them, assign policies, and hand the authentication con
 
 import io
 import json
-import os
 import subprocess
 import zipfile
 
@@ -11,10 +10,10 @@ import pytest
 
 import templates
 from conftest import eventually
+from control_plane import ControlPlane
 from localaws import deployment, paths
-from localaws.calls import Endpoint, bearer
 from localaws.ministack import REGION
-from localaws.processes import Process, free_port, plain_environment
+from localaws.processes import plain_environment
 
 BACKEND = """import json
 def handler(event, context):
@@ -22,55 +21,6 @@ def handler(event, context):
 """
 ROLE = "arn:aws:iam::000000000000:role/backend"
 SCHEDULED = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}, "resources": []}
-SCOPED = {"name": "identity-context", "conf": {"fields": [{"field": "scope", "comparator": "contains", "value": "silver"}]}}
-
-
-class ControlPlane:
-    """`portcullis serve` on a database of its own, and a token to administer it with."""
-
-    def __init__(self, directory, issuer):
-        self.endpoint = Endpoint(free_port())
-        database = f"sqlite:{directory / 'portcullis.db'}"
-        made = subprocess.run(
-            [paths.PORTCULLIS, "admin", "token", "create", "--name", "howto", "--role", "deployer", "--database-url", database],
-            env=plain_environment(), capture_output=True, text=True, check=True,
-        )
-        self.token = made.stdout.strip()
-        self.process = Process(
-            "control plane",
-            [paths.PORTCULLIS, "serve", "--database-url", database, "--listen", f"127.0.0.1:{self.endpoint.port}",
-             "--public-url", self.endpoint.url],
-            directory,
-            plain_environment(PORTCULLIS_STATE_KEY=os.urandom(32).hex()),
-        )
-        self.process.wait_until(self._is_up, seconds=20)
-        server = {"name": "Solar System IdP", "type": "EXTERNAL", "issuers": [issuer], "portcullis": {"profile": "generic"}}
-        self.server = self.post("/v1/environments/default/externalOAuthServers", server)["id"]
-
-    def _is_up(self):
-        try:
-            return self.endpoint.call("/health/live", timeout=2).status == 200
-        except OSError:
-            return False
-
-    def ask(self, method, path, body=None):
-        headers = bearer(self.token) + [("Content-Type", "application/json")]
-        text = None if body is None else json.dumps(body).encode()
-        answer = self.endpoint.call(path, headers, method, text)
-        assert answer.status in (200, 201, 204), f"{method} {path}: {answer.status} {answer.body}"
-        return answer.json() if answer.body else None
-
-    def get(self, path):
-        return self.ask("GET", path)
-
-    def post(self, path, body):
-        return self.ask("POST", path, body)
-
-    def admin(self, path):
-        return f"/api/admin/default{path}"
-
-    def stop(self):
-        self.process.stop()
 
 
 @pytest.fixture(scope="module")
@@ -166,10 +116,7 @@ def test_the_howto(system, plane, api, callers, tmp_path):
     assert stage.call("/moons").status == 200
 
     # Assign a policy of one's own: who has the scope gets in, and the backend learns who it is.
-    mine = plane.post(plane.admin("/policies"), {
-        "server_id": plane.server, "policy_name": "Silver", "language": "cloudentity", "type": "api", "validators": [SCOPED],
-    })
-    assign("/planets", mine["id"])
+    assign("/planets", plane.silver_policy())
     eventually(lambda: stage.call("/planets", silver).status == 200)
     assert stage.call("/planets", bronze).status == 403
     assert stage.call("/planets").status == 403

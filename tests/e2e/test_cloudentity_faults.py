@@ -3,16 +3,16 @@ goes on, nothing else is let through, and it is well again by itself. And the sc
 """
 
 import json
-import urllib.parse
 
 import pytest
 
 import fault_proxy
 import templates
 from conftest import eventually, lets_through
+from control_plane import ControlPlane, Gateway
 from fault_proxy import FaultProxy
 from localaws import deployment
-from test_cloudentity import SCHEDULED, SCOPED, ControlPlane
+from test_cloudentity import SCHEDULED
 
 API = {"api_id": "faults0001", "api_name": "Faults", "stage": "prod"}
 CONFIGURATION, TOKEN = "/gateways/configuration", "/oauth2/token"
@@ -40,47 +40,22 @@ class Scene:
         self._system = system
         self.plane = ControlPlane(directory, system.authorization_server.issuer)
         self.proxy = FaultProxy(self.plane.endpoint.port)
-        self.gateway = self.plane.post(self.plane.admin("/gateways"), {
-            "server_id": self.plane.server, "name": name, "type": "aws", "create_and_bind_services_automatically": True,
-        })
-        self._find_apis()
-        self.policies = {"block": "block-api", "none": ""}
-        self.policies["silver"] = self.plane.post(self.plane.admin("/policies"), {
-            "policy_name": "Silver", "language": "cloudentity", "type": "api", "validators": [SCOPED],
-        })["id"]
+        self.gateway = Gateway(self.plane, name, API, ["/planets", "/moons"])
+        self.policies = {"block": "block-api", "none": "", "silver": self.plane.silver_policy()}
         self.assign(planets="silver", moons="block")
         given = system.authorizer_parameters()
-        client = self.gateway["client"]
+        client = self.gateway.client
         outputs = deployment.deploy(system.aws, name, templates.CLOUDENTITY, {
             "CodeBucket": given["CodeBucket"], "CodeKey": given["AuthorizerCodeKey"],
             "Architecture": given["Architecture"], "ReloadInterval": "1s",
             "ClientId": client["client_id"], "ClientSecret": client["client_secret"],
-            "IssuerUrl": self.gateway["issuer_url"].replace(self.plane.endpoint.url, self.proxy.url),
+            "IssuerUrl": self.gateway.issuer_url.replace(self.plane.endpoint.url, self.proxy.url),
         })
         self.function, self._log = outputs["FunctionName"], outputs["LogGroupName"]
 
-    def _find_apis(self):
-        """What the function tells the control plane where it may look for APIs."""
-        client = self.gateway["client"]
-        form = urllib.parse.urlencode({
-            "grant_type": "client_credentials", "client_id": client["client_id"], "client_secret": client["client_secret"],
-        })
-        headers = [("Content-Type", "application/x-www-form-urlencoded")]
-        token = self.plane.endpoint.call("/default/system/oauth2/token", headers, "POST", form.encode()).json()
-        apis = [{"api_type": "rest", "method": "GET", "path": path} for path in ("/planets", "/moons")]
-        group = {"id": "faults", "name": "Faults", "metadata": {"type": "aws", "aws": API}, "apis": apis}
-        headers = [("Content-Type", "application/json"), ("Authorization", f"Bearer {token['access_token']}")]
-        path = "/api/system/default/gateways/configuration"
-        answer = self.plane.endpoint.call(path, headers, "POST", json.dumps({"api_groups": [group]}).encode())
-        assert answer.status == 200, answer.body
-
     def assign(self, **policies):
-        (group,) = self.plane.get(self.plane.admin(f"/gateways/{self.gateway['id']}/groups"))["groups"]
-        for one in self.plane.get(self.plane.admin(f"/services/{group['service_id']}/apis"))["apis"]:
-            policy = policies.get(one["path"].removeprefix("/"))
-            if policy is not None:
-                path = self.plane.admin(f"/apis/{one['id']}")
-                self.plane.ask("PUT", path, {"policy_id": self.policies[policy]})
+        """Names of policies, by the path of the API without its slash."""
+        self.gateway.assign({f"/{path}": self.policies[policy] for path, policy in policies.items()})
 
     def poll(self):
         """Invokes the function as the schedule does."""
@@ -199,7 +174,7 @@ def test_an_instance_that_gets_no_token_decides_nothing_until_it_does(system, sc
 
 def test_nothing_that_was_said_holds_a_secret(scene, callers):
     log = scene.log()
-    assert scene.gateway["client"]["client_secret"] not in log
+    assert scene.gateway.client["client_secret"] not in log
     assert dict(callers["silver"].headers)["Authorization"].split()[1] not in log
     assert "the last one goes on" in log
 

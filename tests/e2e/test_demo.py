@@ -19,8 +19,8 @@ def test_once(tmp_path):
     assert (demo.returncode, errors) == (0, "")
     assert "Every answer is what the policy says." in output
     assert "\N{BALLOT X}" not in output
-    # Five callers, three routes, two APIs, with a decision service and in OAuth mode.
-    assert output.count("\N{CHECK MARK}") == 60
+    # Five callers, three routes, two APIs and CloudFront, with a decision service and in OAuth mode.
+    assert output.count("\N{CHECK MARK}") == 90
     assert_stopped(output)
 
 

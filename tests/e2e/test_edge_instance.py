@@ -171,6 +171,9 @@ def test_the_function_has_the_variables_of_the_edge_and_no_others(serve):
     assert (passed["AWS_ACCESS_KEY_ID"], passed["AWS_SECRET_ACCESS_KEY"]) == ("key", "secret")
     assert passed["AWS_REGION"] == "eu-central-1"
     assert "PORTCULLIS_MODE" not in passed
+    assert "AWS_ENDPOINT_URL" not in passed
+    elsewhere = serve(source, "--aws-endpoint=http://127.0.0.1:4566").call().json()
+    assert elsewhere["AWS_ENDPOINT_URL"] == "http://127.0.0.1:4566"
 
 
 def test_one_line_of_json_for_each_request(serve):
@@ -258,11 +261,18 @@ def test_a_zip_is_unpacked_and_cleared_away(serve, tmp_path, method):
     assert list(unpacked.iterdir()) == []
 
 
-def test_modules_of_both_kinds_and_other_handlers_are_loaded(tmp_path):
+@pytest.mark.parametrize(
+    ("handler", "status"), [("a/b.run", 0), ("a/waits.run", 0), ("a/c.of.exports", 0), ("a/missing.run", 2), ("a/b.no", 2)]
+)
+def test_modules_of_every_kind_and_other_handlers_are_loaded(tmp_path, handler, status):
+    others = {
+        "a/b.mjs": "export const run = async () => ({ status: '200' });",
+        "a/waits.mjs": "export const run = await Promise.resolve(async () => ({ status: '200' }));",
+        "a/c.cjs": "exports.of = { exports: async () => ({ status: '200' }) };",
+    }
+    package = write_package(tmp_path, "", **others)
     event = EVENTS / "cloudfront_viewer_request.awsdocs.json"
-    other = write_package(tmp_path, "", **{"a/b.mjs": "export const run = async () => ({ status: '200' });"})
-    assert run(f"--package={other}", "--handler=a/b.run", f"--event={event}").returncode == 0
-    assert run(f"--package={other}", "--handler=a/c.run", f"--event={event}").returncode == 2
+    assert run(f"--package={package}", f"--handler={handler}", f"--event={event}").returncode == status
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,10 @@ const channel = process.channel;
 const { stringify, parse } = JSON;
 process.send = undefined;
 
+// What `require` says of a module that only `import` can load: old versions of Node.js of every ES module,
+// newer ones of those that wait at their top level.
+const ONLY_BY_IMPORT = ['ERR_REQUIRE_ESM', 'ERR_REQUIRE_ASYNC_MODULE'];
+
 let handle;
 let requestId = '';
 // What to do when nothing is left to wait for. Lambda answers null for a handler that never answers.
@@ -76,7 +80,7 @@ async function importFile(file) {
   try {
     return require(file);
   } catch (error) {
-    if (error.code !== 'ERR_REQUIRE_ESM') throw error;
+    if (!ONLY_BY_IMPORT.includes(error.code)) throw error;
     return import(pathToFileURL(file));
   }
 }

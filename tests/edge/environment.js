@@ -8,8 +8,11 @@ const CREDENTIALS = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_
 const FUNCTION_NAME = 'us-east-1.portcullis-edge';
 const FUNCTION_VERSION = '1';
 
-/** The variables ([lambda-variables]) of a function with `memoryMb` MB, in `region`, unpacked at `root`. */
-function variables({ root, handler, memoryMb, region, credentialsFromEnv }) {
+/**
+ * The variables ([lambda-variables]) of a function with `memoryMb` MB, in `region`, unpacked at `root`. With `awsEndpoint`,
+ * the SDKs of AWS, and who does as they do, ask that address in place of AWS.
+ */
+function variables({ root, handler, memoryMb, region, credentialsFromEnv, awsEndpoint }) {
   const passed = credentialsFromEnv ? CREDENTIALS.filter((name) => process.env[name] !== undefined) : [];
   return {
     _HANDLER: handler,
@@ -26,6 +29,7 @@ function variables({ root, handler, memoryMb, region, credentialsFromEnv }) {
     LANG: 'en_US.UTF-8',
     PATH: '/usr/local/bin:/usr/bin:/bin',
     TZ: ':UTC',
+    ...(awsEndpoint === null ? {} : { AWS_ENDPOINT_URL: awsEndpoint }),
     ...Object.fromEntries(passed.map((name) => [name, process.env[name]])),
   };
 }

@@ -23,6 +23,7 @@ const DEFAULTS = {
   timeoutSeconds: 5,
   region: 'us-east-1',
   credentialsFromEnv: false,
+  awsEndpoint: null,
 };
 const ARN = `arn:aws:lambda:us-east-1:123456789012:function:${FUNCTION_NAME.split('.')[1]}:${FUNCTION_VERSION}`;
 const MEMORY_CHECK_MS = 10;
@@ -37,7 +38,8 @@ const rounded = (ms) => (ms === null ? null : Math.round(ms * 1000) / 1000);
 class Instance {
   /**
    * `options`: root, the directory of the package; handler; memoryMb; timeoutSeconds; region;
-   * credentialsFromEnv, whether the AWS credentials of this process are passed on. Only root is required.
+   * credentialsFromEnv, whether the AWS credentials of this process are passed on; awsEndpoint, an address to ask in
+   * place of AWS, or null. Only root is required.
    */
   constructor(options) {
     this.options = { ...DEFAULTS, ...options };
@@ -176,8 +178,7 @@ class Instance {
   /** What a reply other than the wanted one means; `phase` is 'initialization' or 'function'. */
   #failure(reply, phase) {
     if (this.reason === 'timeout') return { outcome: 'timeout', rule: `${phase}-timeout` };
-    const heap = reply.signal === 'SIGABRT' && this.log.some((text) => text.includes('heap out of memory'));
-    if (this.reason === 'memory' || heap) {
+    if (this.reason === 'memory') {
       const message = `the process had more than ${this.options.memoryMb} MB`;
       return { outcome: 'error', rule: 'out-of-memory', error: { type: 'Runtime.OutOfMemory', message } };
     }

@@ -17,6 +17,7 @@ The function
   --concurrency N          1: how many instances there may be; other requests wait
   --region NAME            ${DEFAULTS.region}: the Region that AWS_REGION names
   --credentials-from-env   pass AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN on
+  --aws-endpoint URL       have the function ask this address in place of AWS (AWS_ENDPOINT_URL)
   --keep-after-error       use an instance again whose handler threw, as Lambda does
 
 The distribution
@@ -61,6 +62,7 @@ const OPTIONS = {
   concurrency: { ...text, default: '1' },
   region: { ...text, default: DEFAULTS.region },
   'credentials-from-env': flag,
+  'aws-endpoint': text,
   'keep-after-error': flag,
   origin: text,
   'origin-timeout': { ...text, default: '30' },
@@ -105,6 +107,7 @@ function readOptions(argv) {
       timeoutSeconds: number(values, 'timeout', 0.01, 900),
       region: values.region,
       credentialsFromEnv: values['credentials-from-env'],
+      awsEndpoint: values['aws-endpoint'] ?? null,
     },
     concurrency: number(values, 'concurrency', 1, 1000),
     keepAfterError: values['keep-after-error'],

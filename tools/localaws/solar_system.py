@@ -2,9 +2,11 @@
 
 import base64
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
-from . import app, deployment, paths
+from . import app, deployment, edge, paths
 from .authorization_server import AuthorizationServer
 from .calls import Endpoint, bearer
 from .decision_service import DecisionService
@@ -41,6 +43,7 @@ class Api(Endpoint):
 
     name: str = ""
     unauthenticated: Unauthenticated = AS_401
+    log_tail: Callable[[], str] | None = None
 
     def expected(self, policy, path, caller):
         """The status that the policy calls for, as this API can show it, and a note if it shows another."""
@@ -159,6 +162,33 @@ class SolarSystem:
             authorizer_log_group=outputs["AuthorizerLogGroup"],
             authorizer_function=outputs["AuthorizerFunctionName"],
         )
+
+    def start_cloudfront(self, name, **settings):
+        """Starts CloudFront with a function of those settings, in front of an API that nothing else guards."""
+        directory = Path(self.directory) / name
+        directory.mkdir()
+        function = edge.package(directory, settings)
+        origin = self._keep(edge.Origin())
+        cloudfront = self._keep(edge.CloudFront(name, function, origin, directory))
+        return Api(cloudfront.port, name="CloudFront", log_tail=cloudfront.process.log_tail)
+
+    def edge_settings(self):
+        """Settings with which the edge asks the decision service."""
+        return {
+            "SERVICE_URL": self.decision_service.url,
+            "SECRET_HEADER_VALUE": self.decision_service.credential,
+            "IS_DEBUG_ENABLED": False,
+            "MAX_RETRIES": 1,
+            "PORTCULLIS_BASE_URL": "https://solar-system.example",
+        }
+
+    def edge_oauth_settings(self):
+        """Settings with which the edge decides by itself."""
+        return {
+            "PORTCULLIS_ISSUER": self.authorization_server.issuer,
+            "PORTCULLIS_AUDIENCE": self.authorization_server.resource,
+            "PORTCULLIS_SCOPES": self.policy.scope_table(),
+        }
 
     def start_app(self, apis):
         """Starts the app in front of these APIs."""

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{Outcome, admin, aws, decide, policy, serve, token};
+use commands::{Outcome, admin, aws, decide, package, policy, serve, token};
 
 /// Authorization for APIs on AWS: one decision, enforced wherever a request enters.
 #[derive(Parser)]
@@ -41,6 +41,9 @@ enum Command {
     /// See who authorizes the APIs of an AWS account, and bind them to the authorizer.
     #[command(subcommand)]
     Aws(aws::Command),
+    /// Write what AWS is given: the functions for API Gateway and CloudFront, as a zip.
+    #[command(subcommand)]
+    Package(package::Command),
     /// Make one decision and show how it came about.
     Decide(decide::Arguments),
     /// Compile policies from standard input and say nothing: how the decision service tries them out.
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Command::Admin(command) => admin::run(&command),
         Command::Token(command) => token::run(&command),
         Command::Aws(command) => aws::run(&command),
+        Command::Package(command) => package::run(&command),
         Command::Decide(arguments) => decide::run(&arguments),
         Command::CompileWorker => portcullis_policies::work()
             .map(|()| Outcome::Yes)

@@ -13,14 +13,14 @@ use crate::target::AuthorizerSpec;
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
     /// AWS did not do a step.
-    #[error("{api}: could not {step}: {source}")]
+    #[error("{api}: could not {step}: {error}")]
     Aws {
         /// Id of the API.
         api: String,
         /// The step.
         step: String,
         /// What AWS says.
-        source: AwsError,
+        error: AwsError,
     },
     /// A statement has the id that a binding would give it, and is for something else.
     #[error(
@@ -165,7 +165,7 @@ impl<A: AwsApis, S: FnMut(&BindingState) -> Result<(), StateFileError>> Step<'_,
                 Ok(())
             }
         };
-        done.map_err(|source| self.failed(change, source))
+        done.map_err(|error| self.failed(change, error))
     }
 
     /// An authorizer of that name that is set up as a new one would be.
@@ -204,7 +204,7 @@ impl<A: AwsApis, S: FnMut(&BindingState) -> Result<(), StateFileError>> Step<'_,
             Err(AwsError::Conflict { .. }) => {
                 // Perhaps it was added before by a step that was interrupted.
                 let view = self.apis.function(function).await;
-                let view = view.map_err(|source| self.failed(change, source))?;
+                let view = view.map_err(|error| self.failed(change, error))?;
                 let there =
                     view.is_some_and(|view| view.permissions.iter().any(|one| one.covers(&source)));
                 if there {
@@ -216,7 +216,7 @@ impl<A: AwsApis, S: FnMut(&BindingState) -> Result<(), StateFileError>> Step<'_,
                     statement,
                 })
             }
-            done => done.map_err(|source| self.failed(change, source)),
+            done => done.map_err(|error| self.failed(change, error)),
         }
     }
 
@@ -264,11 +264,11 @@ impl<A: AwsApis, S: FnMut(&BindingState) -> Result<(), StateFileError>> Step<'_,
         Ok(done)
     }
 
-    fn failed(&self, change: &Change, source: AwsError) -> ApplyError {
+    fn failed(&self, change: &Change, error: AwsError) -> ApplyError {
         ApplyError::Aws {
             api: self.api.id.clone(),
             step: change.sentence(self.api),
-            source,
+            error,
         }
     }
 }

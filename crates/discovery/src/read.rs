@@ -35,12 +35,12 @@ pub enum ReadError {
     #[error(transparent)]
     Aws(#[from] AwsError),
     /// AWS did not answer a call about one API.
-    #[error("{api}: {source}")]
+    #[error("{api}: {error}")]
     Api {
         /// The API.
         api: String,
         /// What AWS says.
-        source: AwsError,
+        error: AwsError,
     },
     /// A list without an end.
     #[error("the list of {0} has more than {1} entries, or does not end")]
@@ -83,7 +83,7 @@ pub async fn read_account<A: AwsApis>(
         match read_api(apis, head).await {
             Ok(api) if selection.takes_api(&api) => read.push(api),
             Ok(_) | Err(ReadError::Aws(AwsError::NotFound { .. })) => {}
-            Err(ReadError::Aws(source)) => return Err(ReadError::Api { api: title, source }),
+            Err(ReadError::Aws(error)) => return Err(ReadError::Api { api: title, error }),
             Err(error) => return Err(error),
         }
     }

@@ -15,6 +15,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use crate::account::{Authorization, Authorizer, Deployed, Protocol, Route, RouteRef, Stage};
 use crate::apis::{Answer, ApiHead, AwsApis, AwsError, Identity, Page};
@@ -90,14 +91,14 @@ impl SdkApis {
     }
 
     /// Makes a call to API Gateway in its turn.
-    fn gateway<'a, T, E, R>(
+    fn gateway<'a, T, E>(
         &'a self,
         call: &'static str,
-        request: impl Future<Output = Result<T, SdkError<E, R>>> + Send + 'a,
+        request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 'a,
     ) -> Call<'a, T>
     where
-        SdkError<E, R>: std::error::Error + 'static,
-        E: ProvideErrorMetadata,
+        SdkError<E, HttpResponse>: std::error::Error + 'static,
+        E: std::error::Error + ProvideErrorMetadata + 'static,
     {
         turn(&self.paces.gateway, call, request)
     }
@@ -107,14 +108,14 @@ impl SdkApis {
 type Call<'a, T> = Pin<Box<dyn Future<Output = Answer<T>> + Send + 'a>>;
 
 /// Makes a call when it is its turn.
-fn turn<'a, T, E, R>(
+fn turn<'a, T, E>(
     pace: &'a Pace,
     call: &'static str,
-    request: impl Future<Output = Result<T, SdkError<E, R>>> + Send + 'a,
+    request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 'a,
 ) -> Call<'a, T>
 where
-    SdkError<E, R>: std::error::Error + 'static,
-    E: ProvideErrorMetadata,
+    SdkError<E, HttpResponse>: std::error::Error + 'static,
+    E: std::error::Error + ProvideErrorMetadata + 'static,
 {
     Box::pin(async move {
         pace.turn().await;

@@ -28,9 +28,9 @@ impl StateFile {
 
     /// What it holds; `None` where there is no file.
     pub fn load(&self) -> Result<Option<BindingState>, StateFileError> {
-        let failed = |source| StateFileError::Read {
+        let failed = |error| StateFileError::Read {
             path: self.name(),
-            source,
+            error,
         };
         let file = match std::fs::File::open(&self.0) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -44,16 +44,16 @@ impl StateFile {
             return Err(StateFileError::TooLarge { path: self.name() });
         }
         let state = serde_json::from_str(&text);
-        state.map(Some).map_err(|source| self.malformed(source))
+        state.map(Some).map_err(|error| self.malformed(error))
     }
 
     /// Replaces what it holds: written beside it, flushed to the disk and renamed.
     pub fn save(&self, state: &BindingState) -> Result<(), StateFileError> {
-        let failed = |source| StateFileError::Write {
+        let failed = |error| StateFileError::Write {
             path: self.name(),
-            source,
+            error,
         };
-        let mut text = serde_json::to_vec_pretty(state).map_err(|source| self.malformed(source))?;
+        let mut text = serde_json::to_vec_pretty(state).map_err(|error| self.malformed(error))?;
         text.push(b'\n');
         let mut beside = self.0.clone().into_os_string();
         beside.push(".new");
@@ -66,9 +66,9 @@ impl StateFile {
 
     /// Keeps other commands from using the file, for as long as the result lives; the system ends it with the process.
     pub fn lock(&self) -> Result<StateLock, StateFileError> {
-        let failed = |source| StateFileError::Write {
+        let failed = |error| StateFileError::Write {
             path: self.name(),
-            source,
+            error,
         };
         let mut beside = self.0.clone().into_os_string();
         beside.push(".lock");
@@ -76,7 +76,7 @@ impl StateFile {
         match file.try_lock() {
             Ok(()) => Ok(StateLock { _file: file }),
             Err(TryLockError::WouldBlock) => Err(StateFileError::InUse { path: self.name() }),
-            Err(TryLockError::Error(source)) => Err(failed(source)),
+            Err(TryLockError::Error(error)) => Err(failed(error)),
         }
     }
 
@@ -84,10 +84,10 @@ impl StateFile {
         self.0.display().to_string()
     }
 
-    fn malformed(&self, source: serde_json::Error) -> StateFileError {
+    fn malformed(&self, error: serde_json::Error) -> StateFileError {
         StateFileError::Malformed {
             path: self.name(),
-            source,
+            error,
         }
     }
 }
@@ -102,22 +102,22 @@ pub struct StateLock {
 #[derive(Debug, thiserror::Error)]
 pub enum StateFileError {
     /// It cannot be read.
-    #[error("cannot read the state file {path}: {source}")]
+    #[error("cannot read the state file {path}: {error}")]
     Read {
         /// The file.
         path: String,
         /// Why.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// It cannot be written.
     #[error(
-        "cannot write the state file {path}: {source}. Nothing was changed that is not recorded; run the command again"
+        "cannot write the state file {path}: {error}. Nothing was changed that is not recorded; run the command again"
     )]
     Write {
         /// The file.
         path: String,
         /// Why.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// Another command is at work with it.
     #[error("{path} is in use by another portcullis aws: wait for it to end")]
@@ -126,12 +126,12 @@ pub enum StateFileError {
         path: String,
     },
     /// It holds something else.
-    #[error("{path} is no state file of portcullis aws: {source}")]
+    #[error("{path} is no state file of portcullis aws: {error}")]
     Malformed {
         /// The file.
         path: String,
         /// Where it is wrong.
-        source: serde_json::Error,
+        error: serde_json::Error,
     },
     /// It is larger than any that was ever written.
     #[error("{path} is larger than 128 MiB, so it is no state file of portcullis aws")]

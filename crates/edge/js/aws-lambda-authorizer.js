@@ -11,8 +11,10 @@ const UNAVAILABLE = {
   statusDescription: 'Service Unavailable',
   headers: { 'cache-control': [{ key: 'Cache-Control', value: 'no-store' }] },
 };
-/** Longer than the time that a decision may take, in milliseconds. */
+/** How much longer than a decision may take the answer to it is waited for, and how long before Lambda ends the function
+ * an answer is given in any case; in milliseconds. */
 const MARGIN = 1000;
+const LAST_MOMENT = 250;
 /** What Lambda puts into the environment; nothing else can be there (CloudFront, "Restrictions on Lambda@Edge"). */
 const RESERVED = ['AWS_REGION', 'AWS_LAMBDA_FUNCTION_NAME', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY',
   'AWS_SESSION_TOKEN', 'AWS_ENDPOINT_URL'];
@@ -20,17 +22,36 @@ const MODULE = require.resolve('./portcullis_edge.js');
 
 /** The module, while it works; and the time that a decision may take. */
 let running;
+/** Why the settings cannot be used, for as long as this instance lives: no event changes them. */
+let refused;
 /** Events that are being answered: the number of the call, and who waits for the answer. */
 const calls = new Map();
 let lastCall = 0;
 
 function start() {
-  // A module that broke has left its memory as it was, so a new one is made.
+  if (refused) throw refused;
+  // A module that broke has left its memory as it was, so a new one is made, and nothing may hold on to the old one.
   delete require.cache[MODULE];
+  module.children = module.children.filter(({ filename }) => filename !== MODULE);
   const edge = require(MODULE);
   host.connect(edge, { answered, broken });
   const reserved = Object.fromEntries(RESERVED.map((name) => [name, process.env[name]]));
-  running = { edge, budget: edge.start(JSON.stringify(require('./config.js')), JSON.stringify(reserved)) };
+  try {
+    running = { edge, budget: edge.start(settings(), JSON.stringify(reserved)) };
+  } catch (error) {
+    if (!(error instanceof WebAssembly.RuntimeError)) refused = error;
+    throw error;
+  }
+}
+
+/** What config.js exports, in JSON. Messages of JavaScript may quote a secret, so an error says where and no more. */
+function settings() {
+  try {
+    return JSON.stringify(require('./config.js')) ?? 'null';
+  } catch (error) {
+    const [, line] = /config\.js:(\d+)/.exec(error?.stack) ?? [];
+    throw new Error(`config.js: no JavaScript that exports settings${line ? `, see line ${line}` : ''}`);
+  }
 }
 
 function answered(call, answer) {
@@ -51,13 +72,15 @@ function report(message, error) {
   host.writeLine(JSON.stringify({ timestamp: host.isoTime(), level: 'ERROR', message, detail }));
 }
 
-function answer(event) {
+function answer(event, context) {
   return new Promise((resolve) => {
     const call = ++lastCall;
+    const left = context?.getRemainingTimeInMillis?.() ?? Infinity;
+    const patience = Math.max(0, Math.min(running.budget + MARGIN, left - LAST_MOMENT));
     const late = setTimeout(() => {
-      report('no answer in time', `more than ${running?.budget + MARGIN} ms`);
+      report('no answer in time', `more than ${patience} ms`);
       answered(call, UNAVAILABLE);
-    }, running.budget + MARGIN);
+    }, patience);
     calls.set(call, (given) => {
       clearTimeout(late);
       resolve(given);
@@ -73,10 +96,10 @@ try {
   report('the function cannot start', error);
 }
 
-exports.handler = async (event) => {
+exports.handler = async (event, context) => {
   try {
     if (!running) start();
-    const given = await answer(event);
+    const given = await answer(event, context);
     return typeof given === 'string' ? JSON.parse(given) : given;
   } catch (error) {
     report('the event could not be answered', error);

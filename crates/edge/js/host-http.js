@@ -10,7 +10,8 @@ const { X509Certificate } = require('node:crypto');
 
 /** Most dead connections that one request skips: the function is frozen between events, and servers hang up. */
 const MAX_DEAD = 8;
-const KEPT = { keepAlive: true, maxFreeSockets: 64, scheduling: 'lifo' };
+/** An idle connection is kept for 50 s: load balancers close theirs after a minute or more. */
+const KEPT = { keepAlive: true, maxFreeSockets: 64, scheduling: 'lifo', timeout: 50_000 };
 const plain = new http.Agent(KEPT);
 let secure = new https.Agent({ ...KEPT, rejectUnauthorized: true });
 
@@ -27,6 +28,8 @@ exports.trust = (pem) => {
   try {
     const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g);
     for (const block of blocks) new X509Certificate(block);
+    // Its idle connections are of no use to the next one.
+    secure.destroy();
     secure = new https.Agent({ ...KEPT, rejectUnauthorized: true, ca: [...tls.rootCertificates, ...blocks] });
     return true;
   } catch {
@@ -36,7 +39,7 @@ exports.trust = (pem) => {
 
 /** Header fields, names and values in turn, as Node.js takes them. */
 function grouped(fields) {
-  const headers = {};
+  const headers = { __proto__: null };
   for (let at = 0; at < fields.length; at += 2) {
     const [name, value] = [fields[at], fields[at + 1]];
     headers[name] = name in headers ? [headers[name], value].flat() : value;
@@ -60,7 +63,8 @@ exports.send = (number, method, url, fields, body, millis, maxBytes) => {
     clearTimeout(exchange.timer);
     exchange.request?.destroy();
   };
-  exchange.timer = setTimeout(() => fail('timeout', ''), millis);
+  // An instance that was frozen meanwhile has an answer to read first: timers come before it.
+  exchange.timer = setTimeout(() => setImmediate(() => fail('timeout', '')), millis);
   underWay.set(number, exchange);
 
   const read = (response) => {
@@ -93,6 +97,10 @@ exports.send = (number, method, url, fields, body, millis, maxBytes) => {
       if (exchange.done) return;
       if (request.reusedSocket && !answered && dead < MAX_DEAD) attempt(dead + 1);
       else fail('network', cause(error));
+    });
+    request.on('close', () => {
+      // As after 101, which Node.js takes for no answer and for no error.
+      if (!answered && exchange.request === request) fail('network', 'the connection was closed without an answer');
     });
     request.end(copy.length > 0 ? copy : undefined);
   };

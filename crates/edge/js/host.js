@@ -6,6 +6,7 @@
 const fs = require('node:fs');
 const path = require('node:path');
 const { randomBytes } = require('node:crypto');
+const signatures = require('./host-crypto.js');
 const http = require('./host-http.js');
 
 /** The module that is called back, and who is told of answers and of its end. */
@@ -16,6 +17,7 @@ const pauses = new Map();
 exports.connect = (module, listener) => {
   for (const timer of pauses.values()) clearTimeout(timer);
   pauses.clear();
+  signatures.dropAllKeys();
   edge = module;
   told = listener;
   http.connect({
@@ -64,6 +66,8 @@ exports.readFile = (name) => {
   }
 };
 
+// A log that nobody takes any more is no reason to end.
+process.stdout.on('error', () => {});
 /** One line: console.log would put another one's form around it. */
 exports.writeLine = (line) => {
   process.stdout.write(`${line}\n`);
@@ -71,7 +75,7 @@ exports.writeLine = (line) => {
 
 exports.answered = (call, answer) => told.answered(call, answer);
 
-Object.assign(exports, require('./host-crypto.js'));
+Object.assign(exports, signatures);
 exports.send = http.send;
 exports.abort = http.abort;
 exports.trust = http.trust;

@@ -75,7 +75,7 @@ pub const SETTINGS: [(&str, SettingType); 35] = {
 };
 
 /// Where the secrets begin that a policy names.
-const POLICY_SECRET: &str = "INTROSPECTION_";
+pub(crate) const POLICY_SECRET: &str = "INTROSPECTION_";
 
 /// The settings of a `config.js`, which has been made JSON. A value of `null` counts as not set.
 pub fn read_config(json: &str) -> Result<Environment, InvalidConfig> {

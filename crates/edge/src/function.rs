@@ -71,8 +71,9 @@ impl EdgeFunction {
         })
     }
 
-    /// Fetches what decisions will need.
+    /// Reads the secret that is kept elsewhere, and fetches what decisions will need.
     pub async fn hydrate(&self) {
+        self.decider.prepare().await;
         self.decider.hydrate().await;
     }
 
@@ -111,14 +112,19 @@ impl EdgeFunction {
     async fn answer(&self, event: &ViewerRequest) -> (&'static str, EdgeAnswer) {
         let decision = match self.decide(event).await {
             Ok(decision) => decision,
+            Err(error) if self.answering.on_unavailable == OnUnavailable::Deny => {
+                let request = event.request_id();
+                tracing::error!(requestId = request, %error, "no decision could be had; the request is denied");
+                let reason = Reason::new(
+                    ReasonCode::DecisionPointUnavailable,
+                    "no decision could be had",
+                );
+                Decision::deny(Deny::status(EdgeFailure::Forbidden.status()), reason)
+            }
             Err(error) => {
                 let request = event.request_id();
                 tracing::error!(requestId = request, %error, "no decision could be had");
-                let failure = match self.answering.on_unavailable {
-                    OnUnavailable::Error => EdgeFailure::Unavailable,
-                    OnUnavailable::Deny => EdgeFailure::Forbidden,
-                };
-                return ("error", error_answer(failure));
+                return ("error", error_answer(EdgeFailure::Unavailable));
             }
         };
         match edge_answer(event, &decision, &self.answering.options) {
@@ -165,7 +171,10 @@ fn refused(error: &EventError) -> (&'static str, EdgeAnswer) {
     // Anyone can send such requests, so they must not look like a failure of ours.
     let by_client = matches!(
         error,
-        EventError::Header(_) | EventError::Url(_) | EventError::Method(_)
+        EventError::Host { .. }
+            | EventError::Header(_)
+            | EventError::Url(_)
+            | EventError::Method(_)
     );
     if by_client {
         tracing::warn!(%error, "a request that cannot be decided on");
@@ -209,4 +218,24 @@ fn log(decision: &Decision, event: &ViewerRequest, answer: &EdgeAnswer) {
         path,
         "decided"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_client_can_bring_about_is_no_failure_of_ours() {
+        let host = EventError::Host { found: "none" };
+        let url = EventError::Url(portcullis_model::InvalidUrl::Syntax);
+        for error in [host, url] {
+            let (word, answer) = refused(&error);
+            assert_eq!(
+                (word, answer),
+                ("bad_request", error_answer(EdgeFailure::Forbidden))
+            );
+        }
+        let event = EventError::NotObject { found: "null" };
+        assert_eq!(refused(&event).0, "error");
+    }
 }

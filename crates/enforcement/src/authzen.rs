@@ -18,6 +18,7 @@ use crate::settings::AuthzenSource;
 pub struct Authzen {
     point: AuthzenDecisionPoint,
     client: Arc<AuthzenClient>,
+    credential: Option<Arc<Credentialed<GatewayCredential>>>,
     timeout: Duration,
 }
 
@@ -32,8 +33,8 @@ impl Authzen {
         let client = AuthzenClient::new(source.service, Arc::clone(http), Arc::clone(clock))
             .map_err(|error| StartError(error.to_string()))?;
         let client = Arc::new(client);
-        let service: Box<dyn Evaluate> = match source.credential {
-            None => Box::new((Arc::clone(&client), None)),
+        let (service, credential): (Box<dyn Evaluate>, _) = match source.credential {
+            None => (Box::new((Arc::clone(&client), None)), None),
             Some(secret) => {
                 let store = Store {
                     secrets: Arc::clone(&platform.secrets),
@@ -41,10 +42,12 @@ impl Authzen {
                     parse: |text| GatewayCredential::header_value(text).ok(),
                 };
                 let credential = Credentialed::new(secret, store, Arc::clone(clock), Ok)?;
-                Box::new(WithCredential {
+                let credential = Arc::new(credential);
+                let service = WithCredential {
                     client: Arc::clone(&client),
-                    credential,
-                })
+                    credential: Arc::clone(&credential),
+                };
+                (Box::new(service), Some(credential))
             }
         };
         let options = AuthzenOptions {
@@ -63,8 +66,16 @@ impl Authzen {
         Ok(Self {
             point,
             client,
+            credential,
             timeout,
         })
+    }
+
+    /// Reads the credential, where it is kept elsewhere.
+    pub(crate) async fn prepare(&self) {
+        if let Some(credential) = &self.credential {
+            credential.prepare().await;
+        }
     }
 
     /// Fetches what decisions will need: the keys of the issuer and where the service is asked.
@@ -81,7 +92,7 @@ impl Authzen {
 /// The client with a credential that may be kept elsewhere.
 struct WithCredential {
     client: Arc<AuthzenClient>,
-    credential: Credentialed<GatewayCredential>,
+    credential: Arc<Credentialed<GatewayCredential>>,
 }
 
 impl Evaluate for WithCredential {

@@ -101,6 +101,13 @@ impl<C> Credentialed<C> {
         ask(client).await
     }
 
+    /// Reads the credential before it is needed. What goes wrong is tried again when it is.
+    pub(crate) async fn prepare(&self) {
+        if let Err(error) = self.connected().await {
+            tracing::warn!(%error, "a credential could not be had yet");
+        }
+    }
+
     /// Reads the credential from where it is kept. A failure is tried again at the next event.
     async fn connected(&self) -> Result<(Arc<C>, Moment), Unavailable> {
         let network = |cause: String| Unavailable::Network { cause };

@@ -87,6 +87,16 @@ impl Decider {
         })
     }
 
+    /// Reads the credential of a service, where it is kept elsewhere, before it is needed. For an enforcement point that
+    /// can do so before its first event.
+    pub async fn prepare(&self) {
+        match self {
+            Self::Sideband(sideband) => sideband.prepare().await,
+            Self::Authzen(authzen) => authzen.prepare().await,
+            Self::Local(_) | Self::Cloudentity(_) => {}
+        }
+    }
+
     /// Fetches what decisions will need.
     pub async fn hydrate(&self) {
         match self {

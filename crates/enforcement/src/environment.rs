@@ -1,6 +1,7 @@
 //! What an enforcement point is set up with: variables, and the files that they name.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::{fmt, io};
 
 /// A snapshot of the environment. A variable that is set to nothing counts as not set, because
@@ -8,11 +9,11 @@ use std::{fmt, io};
 #[derive(Clone)]
 pub struct Environment {
     variables: BTreeMap<String, String>,
-    files: ReadFile,
+    files: Arc<ReadFile>,
 }
 
 /// Reads a file that a variable names.
-pub type ReadFile = fn(&str) -> io::Result<String>;
+pub type ReadFile = dyn Fn(&str) -> io::Result<String> + Send + Sync;
 
 impl Environment {
     /// The environment of this process.
@@ -39,14 +40,27 @@ impl Environment {
 
     /// The same variables, with files from elsewhere.
     #[must_use]
-    pub fn with_files(self, files: ReadFile) -> Self {
-        Self { files, ..self }
+    pub fn with_files(
+        self,
+        files: impl Fn(&str) -> io::Result<String> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            files: Arc::new(files),
+            ..self
+        }
     }
 
     /// The same, with further variables.
     #[must_use]
     pub fn with_variables(mut self, more: impl IntoIterator<Item = (String, String)>) -> Self {
         self.variables.extend(more);
+        self
+    }
+
+    /// The same, with those variables only.
+    #[must_use]
+    pub fn only(mut self, wanted: impl Fn(&str) -> bool) -> Self {
+        self.variables.retain(|name, _| wanted(name));
         self
     }
 
@@ -60,7 +74,7 @@ impl FromIterator<(String, String)> for Environment {
     fn from_iter<T: IntoIterator<Item = (String, String)>>(variables: T) -> Self {
         Self {
             variables: variables.into_iter().collect(),
-            files: read_file,
+            files: Arc::new(read_file),
         }
     }
 }

@@ -39,6 +39,11 @@ impl Sideband {
         Credentialed::new(secret, store, clock, connect).map(Self)
     }
 
+    /// Reads the credential, where it is kept elsewhere.
+    pub(crate) async fn prepare(&self) {
+        self.0.prepare().await;
+    }
+
     /// Asks the service.
     pub(crate) async fn ask(&self, request: &ApiRequest) -> Result<Decision, Unavailable> {
         self.0

@@ -120,6 +120,10 @@ impl HttpRequest {
     /// Adds a header.
     pub fn header(mut self, name: &str, value: &str) -> Result<Self, InvalidRequest> {
         let name: HeaderName = name.parse().map_err(|_| InvalidRequest::Header)?;
+        // Text beyond ASCII is another one for each reader.
+        if !value.is_ascii() {
+            return Err(InvalidRequest::Header);
+        }
         let mut value: HeaderValue = value.parse().map_err(|_| InvalidRequest::Header)?;
         // Whoever shows it with Debug sees nothing of it.
         value.set_sensitive(true);
@@ -141,7 +145,7 @@ impl HttpRequest {
 
     /// Names and values of the header fields that were added. Some hold secrets.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        // INVARIANT: each was made of text.
+        // INVARIANT: each was made of ASCII.
         self.0
             .headers()
             .iter()

@@ -28,8 +28,12 @@ pub use authentication::InvalidClientSecret;
 use crate::clock::{Clock, Moment};
 use crate::keys::{Fetch, FetchError, FormPost, KeyError, KeyStore, introspection_endpoint};
 
-/// Most answers that are kept: so many active ones, and as many of the others.
-pub const MAX_ANSWERS: usize = 4096;
+/// Most answers that are kept: so many active ones, and as many of the others. At the edge there is less memory.
+pub const MAX_ANSWERS: usize = if cfg!(target_family = "wasm") {
+    250
+} else {
+    4096
+};
 /// How long it is kept that a token is not active.
 pub const INACTIVE_AGE: Duration = Duration::from_secs(5);
 /// Most requests at a time.

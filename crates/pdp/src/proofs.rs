@@ -11,8 +11,12 @@ use std::sync::Mutex;
 use portcullis_engine::{ProofId, ProofUse};
 
 /// Most proofs that are remembered. With all of them taken, proofs are refused: to forget one would
-/// be to accept its replay.
-pub const MAX_PROOFS: usize = 200_000;
+/// be to accept its replay. At the edge there is less memory.
+pub const MAX_PROOFS: usize = if cfg!(target_family = "wasm") {
+    20_000
+} else {
+    200_000
+};
 /// Proofs are forgotten together, this many seconds at a time.
 const SLOT_SECONDS: u64 = 128;
 

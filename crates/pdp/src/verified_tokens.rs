@@ -10,8 +10,12 @@ use std::sync::Arc;
 use portcullis_engine::{TokenHash, VerifiedToken};
 use quick_cache::sync::Cache;
 
-/// Most tokens that are kept; the ones that are asked for least go first.
-pub const MAX_VERIFIED_TOKENS: usize = 1000;
+/// Most tokens that are kept; the ones that are asked for least go first. At the edge there is less memory.
+pub const MAX_VERIFIED_TOKENS: usize = if cfg!(target_family = "wasm") {
+    250
+} else {
+    1000
+};
 
 /// A bounded cache of verified tokens.
 pub struct VerifiedTokens(Cache<TokenHash, Entry>);

@@ -1,7 +1,7 @@
 //! Custom policies in Rego and Cedar, for whoever decides and can carry their interpreters.
 //!
 //! Floor 3. The engine knows policies by its trait [`PolicyLanguage`] only, so a function that needs none
-//! of this does not link it.
+//! of this does not link it. It builds for WebAssembly, without the process that tries policies out.
 
 #[cfg(feature = "cedar")]
 mod cedar;
@@ -9,6 +9,7 @@ mod cedar;
 mod compile;
 #[cfg(feature = "rego")]
 mod rego;
+#[cfg(not(target_family = "wasm"))]
 mod worker;
 
 use std::sync::Arc;
@@ -19,6 +20,9 @@ use portcullis_engine::PolicyLanguage;
 pub use cedar::Cedar;
 #[cfg(feature = "rego")]
 pub use rego::Rego;
+#[cfg(all(feature = "rego", target_family = "wasm"))]
+pub use rego::use_clock;
+#[cfg(not(target_family = "wasm"))]
 pub use worker::{Worker, WorkerError, work};
 
 /// Every language that this crate was built with: both, unless its features `rego` and `cedar` say otherwise.

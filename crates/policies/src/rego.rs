@@ -4,10 +4,10 @@
 //! v0. Its input is the document of [`PolicyInput`]; the values of its other rules that are defined go to
 //! the decision as output.
 
+mod limits;
+
 use std::fmt;
-use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
-use std::time::Duration;
 
 use portcullis_engine::{
     CustomPolicy, Diagnostic, PolicyFailure, PolicyFile, PolicyInput, PolicyLanguage, PolicyPlace,
@@ -17,25 +17,17 @@ use regex_lite::Regex;
 use regorus::languages::rego::compiler::Compiler;
 use regorus::rvm::RegoVM;
 use regorus::rvm::program::Program;
-use regorus::rvm::vm::VmError;
 use regorus::unstable::{Rule, RuleHead};
-use regorus::utils::limits::ExecutionTimerConfig;
-use regorus::{CompiledPolicy, Engine, MemoryBudgetConfig, Value};
+use regorus::{CompiledPolicy, Engine, Value};
 use serde_json::Map;
 
 use crate::compile::bounded;
+#[cfg(target_family = "wasm")]
+pub use limits::use_clock;
+use limits::{failure, limit, run};
 
 const PACKAGE: &str = "data.acp.authz";
 const ALLOW: &str = "data.acp.authz.allow";
-/// Most instructions of the machine in one evaluation of a rule.
-const MAX_STEPS: usize = 500_000;
-/// Most time in one evaluation of a rule. Wide, because a busy machine is no reason to deny; steps are
-/// what stops a policy that does too much.
-const MAX_TIME: Duration = Duration::from_millis(250);
-/// How many instructions pass between two looks at the clock.
-const CLOCK_INTERVAL: NonZeroU32 = NonZeroU32::new(256).unwrap();
-/// Most memory that one evaluation of a rule may take, in bytes.
-const MAX_MEMORY: NonZeroU64 = NonZeroU64::new(32 * 1024 * 1024).unwrap();
 /// Most rules whose values are output.
 const MAX_OUTPUTS: usize = 64;
 /// Built-in functions that can ask for any amount of memory at once, before any limit is looked at, or
@@ -132,38 +124,12 @@ impl RegoPolicy {
     fn machine(&self, input: Value) -> Result<RegoVM, PolicyFailure> {
         let mut machine = RegoVM::new_with_policy(self.policy.clone());
         machine.load_program(Arc::clone(&self.program));
-        machine.set_max_instructions(MAX_STEPS);
-        machine.set_execution_timer_config(Some(ExecutionTimerConfig {
-            limit: MAX_TIME,
-            check_interval: CLOCK_INTERVAL,
-        }));
-        machine.set_memory_budget_config(Some(MemoryBudgetConfig { limit: MAX_MEMORY }));
+        limit(&mut machine);
         machine
             .set_data(Value::new_object())
             .map_err(|error| failure(&error))?;
         machine.set_input(input);
         Ok(machine)
-    }
-}
-
-fn run(machine: &mut RegoVM, entry: &str) -> Result<Value, PolicyFailure> {
-    machine
-        .execute_entry_point_by_name(entry)
-        .map_err(|error| failure(&error))
-}
-
-/// What stopped the machine. Its own messages may show values, so they stay here.
-fn failure(error: &VmError) -> PolicyFailure {
-    match error {
-        VmError::InstructionLimitExceeded { .. } => PolicyFailure::Limit("steps"),
-        VmError::TimeLimitExceeded { .. } => PolicyFailure::Limit("time"),
-        VmError::MemoryLimitExceeded { .. } | VmError::MemoryBudgetExceeded { .. } => {
-            PolicyFailure::Limit("memory")
-        }
-        VmError::RegexSizeLimitExceeded { .. } => {
-            PolicyFailure::Limit("size of a regular expression")
-        }
-        _ => PolicyFailure::Failed("the Rego machine could not go on".to_owned()),
     }
 }
 

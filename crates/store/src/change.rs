@@ -12,6 +12,7 @@ use crate::draft::{
     Draft, DraftChange, MAX_DRAFTS, NewDraft, ROWS_AT_ONCE, insert, json, read_all, remove,
 };
 use crate::error::{StoreError, taken};
+use crate::gateway::delete_gateway;
 use crate::store::{Counter, Store, next, next_many};
 use crate::values::{Id, Name, UnixMillis};
 
@@ -76,6 +77,8 @@ pub struct Change {
     pub groups: Vec<ApiGroup>,
     /// The deployment that follows; its `after` is the current one of the workspace.
     pub deployment: Option<NewDeployment>,
+    /// A gateway to delete, last of all, with its credentials and API groups.
+    pub delete_gateway: Option<Id>,
 }
 
 impl Change {
@@ -88,6 +91,7 @@ impl Change {
             && self.forget.is_empty()
             && self.groups.is_empty()
             && self.deployment.is_none()
+            && self.delete_gateway.is_none()
     }
 }
 
@@ -183,6 +187,10 @@ impl Store {
             store_groups(&mut transaction, change, groups).await?;
             if let Some((new, sources)) = deployment {
                 self.insert_deployment(&mut transaction, new, sources).await?;
+            }
+            if let Some(gateway) = &change.delete_gateway {
+                next(&mut transaction, Counter::Gateway).await?;
+                delete_gateway(&mut transaction, gateway).await?;
             }
             transaction.commit().await?;
             Ok(())

@@ -1,6 +1,7 @@
 //! Gateways: the enforcement points that may ask, and the digests of the secrets they ask with.
 
 use serde::Serialize;
+use sqlx::AnyConnection;
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
@@ -178,14 +179,8 @@ impl Store {
         self.within(async {
             let mut transaction = self.begin().await?;
             next(&mut transaction, Counter::Gateway).await?;
-            let deleted = sqlx::query("DELETE FROM gateways WHERE id = $1")
-                .bind(id.as_str())
-                .execute(&mut *transaction)
-                .await?;
+            delete_gateway(&mut transaction, id).await?;
             transaction.commit().await?;
-            if deleted.rows_affected() == 0 {
-                return Err(StoreError::NotFound { what: "gateway" });
-            }
             Ok(())
         })
         .await
@@ -365,4 +360,19 @@ fn read_found(row: &AnyRow) -> Result<FoundCredential, StoreError> {
             .try_into()
             .map_err(|_| StoreError::Corrupt { what: "gateway" })?,
     })
+}
+
+/// Deletes a gateway with all that refers to it; `NotFound` where there is none.
+pub(crate) async fn delete_gateway(
+    connection: &mut AnyConnection,
+    id: &Id,
+) -> Result<(), StoreError> {
+    let deleted = sqlx::query("DELETE FROM gateways WHERE id = $1")
+        .bind(id.as_str())
+        .execute(connection)
+        .await?;
+    if deleted.rows_affected() == 0 {
+        return Err(StoreError::NotFound { what: "gateway" });
+    }
+    Ok(())
 }

@@ -204,3 +204,113 @@ fn event(observed: &Observed<'_>, settings: AnalyticsSettings) -> GatewayEvent {
         ..GatewayEvent::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use portcullis_model::{Deny, HeaderMap, Method, Reason, ReasonCode, RequestUrl, Source};
+
+    use super::*;
+
+    const NOW: i64 = 1_800_000_000_000;
+
+    fn noted(count: usize) -> Analytics {
+        let analytics = Analytics::new(AnalyticsSettings { raw_tokens: false });
+        for number in 0..count {
+            note(&analytics, number);
+        }
+        analytics
+    }
+
+    /// A denied request whose user agent is a number, to be known by.
+    fn note(analytics: &Analytics, number: usize) {
+        let mut headers = HeaderMap::new();
+        headers.append("User-Agent", &number.to_string()).unwrap();
+        headers
+            .append("Authorization", "Basic cGFzc3dvcmQ=")
+            .unwrap();
+        let request = ApiRequest {
+            method: Method::get(),
+            url: RequestUrl::parse("https://api.example.com/x").unwrap(),
+            http_version: "1.1".into(),
+            headers,
+            source: Source::default(),
+            client_certificate: None,
+            body: None,
+            entry: None,
+        };
+        let reason = Reason::new(ReasonCode::DeniedByPolicy, "for the test");
+        analytics.note(&Observed {
+            request: &request,
+            decision: &Decision::deny(Deny::status(403), reason),
+            api: None,
+            duration: Duration::from_millis(3),
+        });
+    }
+
+    fn numbers(batch: &[GatewayEvent]) -> Vec<usize> {
+        batch
+            .iter()
+            .map(|event| event.user_agent.parse().unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn where_too_many_wait_the_oldest_are_dropped_and_counted() {
+        let analytics = noted(MAX_WAITING + 7);
+        {
+            let waiting = analytics.waiting.lock().unwrap();
+            assert_eq!((waiting.events.len(), waiting.dropped), (MAX_WAITING, 7));
+        }
+        let batch = analytics.batch(0, NOW).unwrap();
+        assert_eq!(numbers(&batch), (7..107).collect::<Vec<_>>());
+        assert_eq!(analytics.waiting.lock().unwrap().dropped, 0, "said once");
+        // A batch that could not be sent goes back in front, and counts as dropped where there is no more room.
+        for number in 0..MAX_BATCH - 1 {
+            note(&analytics, 2000 + number);
+        }
+        analytics.put_back(batch, NOW);
+        let waiting = analytics.waiting.lock().unwrap();
+        assert_eq!((waiting.events.len(), waiting.dropped), (MAX_WAITING, 99));
+        assert_eq!(waiting.events[0].user_agent, "106", "the newest of them");
+    }
+
+    #[test]
+    fn a_batch_is_full_or_a_second_old() {
+        let analytics = noted(1);
+        assert_eq!(analytics.batch(0, NOW).unwrap().len(), 1);
+        note(&analytics, 1);
+        assert!(analytics.batch(0, NOW + 999).is_none());
+        assert_eq!(analytics.batch(0, NOW + 1000).unwrap().len(), 1);
+        for number in 0..250 {
+            note(&analytics, number);
+        }
+        let sizes: Vec<_> =
+            std::iter::from_fn(|| Some(analytics.batch(0, NOW + 1001)?.len())).collect();
+        assert_eq!(sizes, [100, 100], "the rest waits for its second");
+        // A clock that was set back holds nothing up.
+        assert_eq!(analytics.batch(0, NOW - 60_000).unwrap().len(), 50);
+    }
+
+    #[test]
+    fn no_more_are_told_in_a_second_than_the_control_plane_wants() {
+        let analytics = noted(300);
+        assert_eq!(analytics.batch(150, NOW).unwrap().len(), 100);
+        assert_eq!(analytics.batch(150, NOW + 1).unwrap().len(), 50);
+        assert!(analytics.batch(150, NOW + 2).is_none());
+        assert_eq!(analytics.batch(150, NOW + 1001).unwrap().len(), 100);
+    }
+
+    #[test]
+    fn after_a_failure_nothing_is_sent_for_a_while() {
+        let analytics = noted(100);
+        let batch = analytics.batch(0, NOW).unwrap();
+        analytics.put_back(batch, NOW);
+        assert!(analytics.batch(0, NOW + PAUSE_MILLIS - 1).is_none());
+        let again = analytics.batch(0, NOW + PAUSE_MILLIS).unwrap();
+        assert_eq!(numbers(&again), (0..100).collect::<Vec<_>>());
+        assert!(
+            again.iter().all(|event| event.token.is_empty()),
+            "a password is no token"
+        );
+    }
+}

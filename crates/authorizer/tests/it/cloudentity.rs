@@ -645,3 +645,41 @@ fn the_apis_of_the_account_are_told_when_a_schedule_says_so() {
     let log = function.stop();
     assert!(!log.contains("s3cret"), "{log}");
 }
+
+#[test]
+fn an_api_gateway_that_throttles_for_ever_is_given_up_and_the_polling_goes_on() {
+    let plane = ControlPlane::start();
+    let throttled = Arc::new(Mutex::new(1000));
+    let endpoint = api_gateway(Arc::clone(&throttled));
+    let mut function = plane.function(&[
+        ("PORTCULLIS_DISCOVERY", "true"),
+        ("AWS_ENDPOINT_URL", &endpoint),
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_ACCESS_KEY_ID", "AKID"),
+        ("AWS_SECRET_ACCESS_KEY", "key-s3cret"),
+        ("AWS_SESSION_TOKEN", "session-s3cret"),
+    ]);
+    assert!(decided(&mut function, "/open", None).0);
+    plane.change(|state| state.configuration["apis"][1]["policy_id"] = json!("block"));
+    let answer = function.invoke(&scheduled()).outcome;
+    assert_eq!(answer.as_deref(), Ok("null"));
+    assert_eq!(
+        1000 - *throttled.lock().unwrap(),
+        4,
+        "one call, four times, paced"
+    );
+    assert!(
+        plane.state.lock().unwrap().groups.is_empty(),
+        "all or nothing"
+    );
+    assert_eq!(
+        decided(&mut function, "/open", None),
+        is(false, "denied_by_policy")
+    );
+    let log = function.stop();
+    assert!(
+        log.contains("could not be found") && log.contains("429"),
+        "{log}"
+    );
+    assert!(!log.contains("s3cret"), "{log}");
+}

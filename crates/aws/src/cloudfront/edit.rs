@@ -2,7 +2,7 @@
 //!
 //! | edit | what is kept to |
 //! |---|---|
-//! | header | not one that functions must not set or change: it is left out with a notice |
+//! | header | not one that functions must not set or change: a notice says so |
 //! | URL | path and query only, visible ASCII without `#`, less than 8,192 characters |
 //! | body | all of it was in the event; at most [`MAX_REPLACED_BODY_BYTES`] |
 //!

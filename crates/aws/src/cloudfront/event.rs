@@ -14,7 +14,6 @@ use super::options::EdgeOptions;
 use crate::error::EventError;
 use crate::event::MAX_EVENT_BYTES;
 use crate::json::{Json, Object, unexpected};
-use crate::options::Origin;
 use crate::request_parts::{method, version_or_default};
 use crate::target::{escape_path, is_host_name};
 
@@ -22,6 +21,8 @@ use crate::target::{escape_path, is_host_name};
 #[derive(Clone, PartialEq)]
 pub struct ViewerRequest {
     pub(super) request: ApiRequest,
+    /// The URL that the viewer asked for, whatever the decision point sees.
+    pub(super) viewer_url: RequestUrl,
     pub(super) body: ViewerBody,
     /// `cf.request` as it came.
     pub(super) original: Object,
@@ -53,8 +54,10 @@ impl ViewerRequest {
         }
         let owned = |text: Option<&str>| text.map(str::to_owned);
         let body = body::parse(request)?;
+        let (decided_on, viewer_url) = api_request(request, &body, options)?;
         Ok(Self {
-            request: api_request(request, &body, options)?,
+            request: decided_on,
+            viewer_url,
             body,
             original: request.clone(),
             request_id: owned(config.text("cf.config.requestId")?),
@@ -151,13 +154,15 @@ fn api_request(
     request: &Object,
     body: &ViewerBody,
     options: &EdgeOptions,
-) -> Result<ApiRequest, EventError> {
+) -> Result<(ApiRequest, RequestUrl), EventError> {
     let headers = headers::parse(request)?;
     let uri = request.required_text("cf.request.uri")?;
     let ip = client_ip(request)?;
-    Ok(ApiRequest {
-        method: upper_case_method(request)?,
-        url: url(request, uri, &headers, options)?,
+    let method = upper_case_method(request)?;
+    let (url, viewer_url) = urls(request, uri, &headers, options)?;
+    let request = ApiRequest {
+        method,
+        url,
         http_version: version_or_default(only(&headers, "cloudfront-viewer-http-version")),
         source: Source {
             ip: Some(ip),
@@ -170,7 +175,8 @@ fn api_request(
         },
         entry: entry(uri, options),
         headers,
-    })
+    };
+    Ok((request, viewer_url))
 }
 
 /// Methods are told apart by case (RFC 9110 section 9.1), but not by every backend. CloudFront takes
@@ -198,45 +204,38 @@ fn client_ip(request: &Object) -> Result<IpAddr, EventError> {
     })
 }
 
-/// The URL, put together without a change.
+/// The URL that is decided on and the one that the viewer asked for, put together without a change.
 ///
 /// CloudFront turns bytes that are not UTF-8 into UTF-8 for the function and forwards what it received
 /// ("URI, query string, and headers encoding"). So a character beyond ASCII may be another one for the
 /// backend, and is refused; clients that keep to RFC 3986 escape it.
-fn url(
+fn urls(
     request: &Object,
     uri: &str,
     headers: &HeaderMap,
     options: &EdgeOptions,
-) -> Result<RequestUrl, EventError> {
+) -> Result<(RequestUrl, RequestUrl), EventError> {
     const QUERY: &str = "cf.request.querystring";
     let host = host(headers)?;
     let query = request.required_text(QUERY)?;
-    if !uri.starts_with('/') || uri.contains('?') {
-        return Err(EventError::Member {
-            member: "cf.request.uri",
-            expected: "a path that starts with \"/\" and holds no \"?\"",
-            found: "another string",
-        });
-    }
-    if !uri.is_ascii() || !query.is_ascii() {
+    // A client may ask for `*` or for a whole URL (RFC 9112 section 3.2).
+    if !uri.starts_with('/') || uri.contains('?') || !uri.is_ascii() || !query.is_ascii() {
         return Err(InvalidUrl::Syntax.into());
     }
-    let mut url = match options.base_url.as_ref().map(Origin::as_str) {
-        Some(origin) => origin.to_owned(),
-        None => format!("https://{host}"),
+    let at = |origin: &str| {
+        let mark = if query.is_empty() { "" } else { "?" };
+        let url = RequestUrl::parse(&format!("{origin}{uri}{mark}{query}"))?;
+        // What is decided on is what the backend gets.
+        if (url.path(), url.query().unwrap_or_default()) == (uri, query) {
+            Ok(url)
+        } else {
+            Err(EventError::from(InvalidUrl::Syntax))
+        }
     };
-    url.push_str(uri);
-    if !query.is_empty() {
-        url.push('?');
-        url.push_str(query);
-    }
-    let url = RequestUrl::parse(&url)?;
-    // What is decided on is what the backend gets.
-    if (url.path(), url.query().unwrap_or_default()) == (uri, query) {
-        Ok(url)
-    } else {
-        Err(InvalidUrl::Syntax.into())
+    let viewer = at(&format!("https://{host}"))?;
+    match &options.base_url {
+        Some(origin) => Ok((at(origin.as_str())?, viewer)),
+        None => Ok((viewer.clone(), viewer)),
     }
 }
 

@@ -15,8 +15,8 @@ pub(super) struct Change {
     pub(super) fields: HeaderMap,
 }
 
-/// The changes that the edits ask for. An edit that changes nothing, or that CloudFront would refuse, is
-/// none; the latter is in `notices`.
+/// The changes that the edits ask for. An edit that changes nothing is none. Of one that CloudFront would
+/// refuse there is a notice: a read-only header stays, one that must not be set is not there at all.
 pub(super) fn header_changes(
     request: &ApiRequest,
     edits: &RequestEdits,
@@ -48,7 +48,12 @@ pub(super) fn header_changes(
                 notices.push(Notice::HeaderReadOnly { name });
             }
         } else if is_disallowed(&name) && !fields.is_empty() {
-            notices.push(Notice::HeaderDisallowed { name });
+            notices.push(Notice::HeaderDisallowed { name: name.clone() });
+            // What the client wrote there would pass for what the decision says.
+            changes.push(Change {
+                name,
+                fields: HeaderMap::new(),
+            });
         } else {
             changes.push(Change { name, fields });
         }

@@ -166,7 +166,7 @@ pub(super) fn respond(
     }
     if let Some(login) = &options.login
         && is_navigation(event, deny)
-        && !login.is_page(&event.request.url)
+        && !login.is_page(&event.viewer_url)
     {
         return redirect(event, deny, login);
     }
@@ -224,7 +224,7 @@ fn redirect(
         "location",
         "www-authenticate",
     ];
-    let (location, return_to) = login.location(deny, &event.request.url);
+    let (location, return_to) = login.location(deny, &event.viewer_url);
     let mut headers = HeaderMap::new();
     let mut notices = Vec::new();
     headers.append("Location", &location)?;

@@ -4,6 +4,7 @@ pub(crate) mod admin;
 pub(crate) mod aws;
 pub(crate) mod database;
 pub(crate) mod decide;
+pub(crate) mod package;
 pub(crate) mod policy;
 pub(crate) mod serve;
 pub(crate) mod token;

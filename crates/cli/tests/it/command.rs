@@ -44,6 +44,8 @@ fn help_has_examples() {
         &["policy", "check"],
         &["decide"],
         &["token", "verify"],
+        &["package", "edge"],
+        &["package", "authorizer"],
         &["aws", "discover"],
         &["aws", "plan"],
         &["aws", "bind"],

@@ -12,6 +12,7 @@ mod decisions;
 mod deployments;
 mod floors;
 mod operations;
+mod package;
 mod policy_check;
 mod policy_replay;
 mod policy_test;

@@ -3,16 +3,17 @@
 use std::error::Error;
 
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use crate::apis::AwsError;
 
 /// Longest message of AWS that is passed on, in characters.
 const MAX_MESSAGE: usize = 500;
 
-pub(super) fn of<E, R>(call: &'static str, error: &SdkError<E, R>) -> AwsError
+pub(super) fn of<E>(call: &'static str, error: &SdkError<E, HttpResponse>) -> AwsError
 where
-    SdkError<E, R>: Error + 'static,
-    E: ProvideErrorMetadata,
+    SdkError<E, HttpResponse>: Error + 'static,
+    E: Error + ProvideErrorMetadata,
 {
     let SdkError::ServiceError(service) = error else {
         return AwsError::Unreachable {
@@ -21,11 +22,20 @@ where
         };
     };
     let metadata = service.err().meta();
+    let status = service.raw().status().as_u16();
+    let Some(code) = metadata.code() else {
+        return AwsError::Refused {
+            call,
+            code: format!("status {status}"),
+            message: "the answer is not one of AWS; something on the way, or what stands in for AWS, has failed"
+                .to_owned(),
+        };
+    };
     let message = metadata
         .message()
         .map_or_else(|| chain(error), str::to_owned);
     let message = shorten(&message);
-    match metadata.code().unwrap_or("an answer that cannot be read") {
+    match code {
         "AccessDenied" | "AccessDeniedException" | "UnauthorizedException" => {
             AwsError::Denied { call, message }
         }

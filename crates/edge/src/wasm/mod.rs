@@ -19,6 +19,7 @@ use portcullis_pdp::http::Http;
 use serde_json::{Map, Value};
 use wasm_bindgen::prelude::wasm_bindgen;
 
+use crate::config::POLICY_SECRET;
 use crate::{AwsSecrets, EdgeFunction, EdgeSettings, InvalidConfig, languages, read_config};
 use clock::HostClock;
 use http::HostHttp;
@@ -31,6 +32,8 @@ static FUNCTION: OnceLock<Arc<EdgeFunction>> = OnceLock::new();
 pub fn start(config: &str, reserved: &str) -> Result<u32, String> {
     log::report_panics();
     fastrand::seed(host::random().to_bits());
+    #[cfg(feature = "rego")]
+    portcullis_policies::use_clock(clock::since_some_moment);
     let environment = read_config(config)
         .map_err(|error| error.to_string())?
         .with_files(host::read_file_of_package)
@@ -50,7 +53,9 @@ pub fn start(config: &str, reserved: &str) -> Result<u32, String> {
         http,
         clock,
         secrets,
-        environment,
+        // What a policy may name as its secrets, and nothing of the role or the gateway.
+        environment: environment
+            .only(|name| name == "AWS_LAMBDA_FUNCTION_NAME" || name.starts_with(POLICY_SECRET)),
     };
     let function = EdgeFunction::new(settings, &platform).map_err(|error| error.to_string())?;
     let function = Arc::new(function);

@@ -16,21 +16,21 @@ pub(super) fn start(future: impl Future<Output = ()> + 'static) {
     NEW.with_borrow_mut(|new| new.push(Box::pin(future)));
 }
 
-/// Polls all futures until each of them waits for the host.
+/// Polls all futures until each of them waits for the host: also those that were started meanwhile, which nobody else
+/// would poll before the host comes back.
 pub(super) fn run() {
     POOL.with_borrow_mut(|pool| {
         loop {
+            pool.run_until_stalled();
             let mut new = NEW.take();
             new.extend(take_started());
-            let nothing_new = new.is_empty();
+            if new.is_empty() {
+                break;
+            }
             let spawner = pool.spawner();
             for future in new {
                 // INVARIANT: the pool lives as long as the thread.
                 let _ = spawner.spawn_local(future);
-            }
-            pool.run_until_stalled();
-            if nothing_new {
-                break;
             }
         }
     });

@@ -217,12 +217,11 @@ pub(super) async fn delete(
         management, now, ..
     } = &admitted.plane;
     withdraw(management, *now, &by, &found.gateway).await?;
-    admitted.store().delete_gateway(&found.gateway.id).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// Unbinds every group of a gateway that is about to be deleted, so that nothing of it stays deployed. A gateway that
-/// has none stays as it is.
+/// Deletes a gateway and unbinds its groups at the same moment, so that nothing of it stays deployed, whatever it
+/// reports meanwhile.
 pub(crate) async fn withdraw(
     management: &Arc<Management>,
     now: UnixMillis,
@@ -240,6 +239,7 @@ pub(crate) async fn withdraw(
         for group in &bound {
             unbind(plan, group)?;
         }
+        plan.delete_gateway(&gateway.id);
         Ok(())
     })
     .await

@@ -213,6 +213,15 @@ impl Plan {
         self.change.forget.push(key);
     }
 
+    /// Deletes a gateway, with its API groups.
+    pub(super) fn delete_gateway(&mut self, gateway: &Id) {
+        self.groups.retain(|group| group.gateway_id != *gateway);
+        self.change
+            .groups
+            .retain(|group| group.gateway_id != *gateway);
+        self.change.delete_gateway = Some(gateway.clone());
+    }
+
     fn follow(&mut self, kind: DraftKind, service: &Id) {
         match kind {
             DraftKind::Policy => self.policies = true,

@@ -124,8 +124,9 @@ pub(crate) async fn delete(
     if let Some(found) = admitted.store().cloudentity_gateway(&asked).await? {
         let by = admitted.administrator.as_name()?;
         withdraw(&admitted.management, admitted.now, &by, &found.gateway).await?;
+    } else {
+        admitted.store().delete_gateway(&asked).await?;
     }
-    admitted.store().delete_gateway(&asked).await?;
     refresh(&admitted).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -141,6 +141,24 @@ on_both! {
         let last = store.workspace().await.unwrap();
         assert_eq!((last.drafts.len(), last.groups.len()), (1, 0));
         assert_eq!(last.drafts[0].kind, DraftKind::ApiService);
+
+        // A gateway goes with its groups, or stays where the change cannot be made.
+        let again = Change { groups: vec![group("one", "g")], ..Change::default() };
+        store.apply(&last, &again, at(5)).await.unwrap();
+        let with_group = store.workspace().await.unwrap();
+        let without = Change { delete_gateway: Some(id("one")), ..Change::default() };
+        assert!(!without.is_empty());
+        let error = store.apply(&last, &without, at(6)).await.unwrap_err();
+        assert!(matches!(error, StoreError::Conflict { .. }), "{error:?}");
+        let bad = Change { create: vec![service("x"), service("x")], ..without.clone() };
+        assert!(store.apply(&with_group, &bad, at(6)).await.is_err());
+        assert!(store.cloudentity_gateway(&id("one")).await.unwrap().is_some());
+        store.apply(&with_group, &without, at(6)).await.unwrap();
+        assert!(store.cloudentity_gateway(&id("one")).await.unwrap().is_none());
+        let left = store.workspace().await.unwrap();
+        assert_eq!(left.groups, []);
+        let error = store.apply(&left, &without, at(7)).await.unwrap_err();
+        assert!(matches!(error, StoreError::NotFound { what: "gateway" }), "{error:?}");
     }
 
     async fn of_two_changes_at_once_one_is_told_to_look_again(backend) {

@@ -88,6 +88,7 @@ fn path_and_query_can_be_replaced() {
 fn another_origin_is_refused() {
     for url in [
         "http://api.example.com/planets",
+        "http://api.example.com:443/planets",
         "https://api.example.com:8443/planets",
         "https://evil.example/planets",
         "https://api.example.com.evil.example/",

@@ -151,8 +151,20 @@ fn the_way_back_is_the_url_that_was_decided_on() {
     let (answer, _) = answer(&event, Deny::status(401), &options);
     assert_eq!(
         header(&answer, "location"),
-        ["https://login.example.com/?return_to=https%3A%2F%2Fwww.example.com%2F%2Fevil.example"]
+        ["https://login.example.com/?return_to=https%3A%2F%2Fapi.example.com%2F%2Fevil.example"]
     );
+}
+
+/// The URL that is decided on may be another one, which the viewer knows nothing of.
+#[test]
+fn the_login_page_is_known_by_what_the_viewer_asks_for() {
+    let options = EdgeOptions {
+        base_url: Some(Origin::parse("https://api.internal.example").unwrap()),
+        ..options("https://api.example.com/login")
+    };
+    let page = event_of("GET", "/login", "", &[NAVIGATION]);
+    let (answer, _) = answer(&page, Deny::status(401), &options);
+    assert_eq!(answer["status"], "401");
 }
 
 #[test]
