@@ -64,7 +64,7 @@ format: ## Format the code
 	cargo fmt --all
 
 .PHONY: bench
-bench: build peers ## Measure authorizer, verification, decision and service; rewrites docs/benchmarks.md
+bench: build peers ## Measure authorizer, edge function, verification, decision and service; rewrites docs/benchmarks.md
 	cargo run --locked --release -p portcullis-bench
 
 .PHONY: fuzz

@@ -137,16 +137,17 @@ fn method(text: &mut String) -> Result<()> {
          is read. The *native authorizer* is the release `bootstrap` under a Lambda runtime API on loopback, so that its \
          times have two HTTP calls more, but for its own cost.\n\
          - The service is on loopback and echoes each request, which is a permit. Viewer-request event with nine headers, one of \
-         them a token of 857 bytes; for the authorizer a REST REQUEST event with the same token.\n\
+         them an RS256 access token; for the authorizer a REST REQUEST event with the same token.\n\
          - *Ready* is `require` of the handler: reading, validating and compiling the module and starting it, with the \
          file cache warm. What it needs of Node.js (`crypto`, `fs`, `http`, `https`, `tls` and others) is loaded before, and in \
          the third row with it. For the authorizer it is the time from the start of its process to its first `next` call. \
          *Processor time* counts all threads of the process; on a busy machine it tells more than the clock. {STARTS} \
          instances of each, by turns.\n\
-         - *First decision*: V8 compiles a function of the module when it is first called, so a new instance is slower for some time.\n\
+         - *First decision*: V8 compiles a function of the module when it is first called, and again, better, when it has been called often, so a new \
+         instance is slower for some time.\n\
          - *Warm decision*: after {WARM_UP} decisions, {ROUNDS} rounds of {DECISIONS}, by turns; a value is the median of \
          its round. *One of the next {NEXT}* is that without warm-up.\n\
-         - *Own cost* is what the function itself takes: event in, sideband request out, answer in, result out, with the log. In \
+         - *Own cost* is what the function itself takes: event in, sideband request out, answer in, result out, with its log; making the event is not in it. In \
          place of the HTTP client of Node.js stands one that answers at once, the same for both; for the authorizer it is the \
          figure of the first section, in processor time. {ROUNDS} rounds of {DECISIONS}, by turns, warm; a ratio is taken within a round.\n\
          - *What is held* is the JavaScript heap and what belongs to it outside, such as the memory of the module, read after a \
