@@ -20,8 +20,6 @@ use portcullis_engine::PolicyLanguage;
 pub use cedar::Cedar;
 #[cfg(feature = "rego")]
 pub use rego::Rego;
-#[cfg(all(feature = "rego", target_family = "wasm"))]
-pub use rego::use_clock;
 #[cfg(not(target_family = "wasm"))]
 pub use worker::{Worker, WorkerError, work};
 

@@ -22,9 +22,7 @@ use regorus::{CompiledPolicy, Engine, Value};
 use serde_json::Map;
 
 use crate::compile::bounded;
-#[cfg(target_family = "wasm")]
-pub use limits::use_clock;
-use limits::{failure, limit, run};
+use limits::{failure, limit};
 
 const PACKAGE: &str = "data.acp.authz";
 const ALLOW: &str = "data.acp.authz.allow";
@@ -131,6 +129,12 @@ impl RegoPolicy {
         machine.set_input(input);
         Ok(machine)
     }
+}
+
+fn run(machine: &mut RegoVM, entry: &str) -> Result<Value, PolicyFailure> {
+    machine
+        .execute_entry_point_by_name(entry)
+        .map_err(|error| failure(&error))
 }
 
 fn compile(path: &str, text: &str) -> Result<RegoPolicy, Diagnostic> {

@@ -27,7 +27,7 @@ impl Clock for HostClock {
     }
 
     fn monotonic(&self) -> Moment {
-        Moment::after_beginning(since_some_moment())
+        Moment::after_beginning(millis(host::monotonic_millis()))
     }
 
     fn sleep(&self, time: Duration) -> Sleep {
@@ -39,11 +39,6 @@ impl Clock for HostClock {
             let _ = over.await;
         })
     }
-}
-
-/// The time since some moment, which never goes back.
-pub(super) fn since_some_moment() -> Duration {
-    millis(host::monotonic_millis())
 }
 
 /// A pause that ends when nobody waits for it.

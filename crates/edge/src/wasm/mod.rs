@@ -32,8 +32,6 @@ static FUNCTION: OnceLock<Arc<EdgeFunction>> = OnceLock::new();
 pub fn start(config: &str, reserved: &str) -> Result<u32, String> {
     log::report_panics();
     fastrand::seed(host::random().to_bits());
-    #[cfg(feature = "rego")]
-    portcullis_policies::use_clock(clock::since_some_moment);
     let environment = read_config(config)
         .map_err(|error| error.to_string())?
         .with_files(host::read_file_of_package)
