@@ -26,9 +26,9 @@ pub(crate) const STARTS: usize = 21;
 /// Decisions after the first one that still count as those of a new instance.
 pub(crate) const NEXT: u32 = 30;
 /// Decisions before an instance counts as warm: V8 has compiled its code with all it has by then.
-pub(crate) const WARM_UP: u32 = 5_000;
-pub(crate) const ROUNDS: usize = 60;
-pub(crate) const DECISIONS: u32 = 100;
+pub(crate) const WARM_UP: u32 = 10_000;
+pub(crate) const ROUNDS: usize = 40;
+pub(crate) const DECISIONS: u32 = 400;
 /// Decisions before the first reading of the memory, the second, and the last.
 pub(crate) const MEMORY_STEPS: [u32; 3] = [100, 9_900, 100_000];
 

@@ -16,18 +16,24 @@ const SOURCES: &str = "aws-lambda-authorizer/src";
 const HANDLER: &str = "aws-lambda-authorizer.js";
 
 /// One package. It is removed with this value.
-pub(crate) struct Package(TempDir);
+pub(crate) struct Package {
+    folder: TempDir,
+    /// The zip that was built from the same files, but for the settings.
+    zip: Option<PathBuf>,
+}
 
 impl Package {
     /// Portcullis, from `js/` of the crate and the module that was built.
     pub(crate) fn of_portcullis(root: &Path, service_url: &str) -> Result<Self> {
         let module = target_directory(root).join("edge/plain");
+        let zip = module.with_extension("zip");
         ensure!(
-            module.join("portcullis_edge_bg.wasm").is_file(),
-            "{} has no module: run `make build` first",
-            module.display()
+            zip.is_file(),
+            "{} is not there: run `make build` first",
+            zip.display()
         );
-        let package = Self::with_config(service_url)?;
+        let mut package = Self::with_config(service_url)?;
+        package.zip = Some(zip);
         for folder in [root.join("crates/edge/js"), module] {
             for file in fs::read_dir(&folder)? {
                 let file = file?;
@@ -46,8 +52,11 @@ impl Package {
     }
 
     fn with_config(service_url: &str) -> Result<Self> {
-        let package = Self(tempfile::tempdir()?);
-        fs::create_dir_all(package.0.path().join(SOURCES))?;
+        let package = Self {
+            folder: tempfile::tempdir()?,
+            zip: None,
+        };
+        fs::create_dir_all(package.folder.path().join(SOURCES))?;
         let config = json!({
             "SECRET_HEADER_VALUE": CREDENTIAL, "SERVICE_URL": service_url, "IS_DEBUG_ENABLED": false, "MAX_RETRIES": 1,
         });
@@ -65,11 +74,14 @@ impl Package {
 
     /// Bytes of a zip with the package.
     pub(crate) fn zip_size(&self) -> Result<u64> {
-        zip_size(&self.0.path().join("aws-lambda-authorizer"))
+        match &self.zip {
+            Some(zip) => Ok(fs::metadata(zip)?.len()),
+            None => zip_size(&self.folder.path().join("aws-lambda-authorizer")),
+        }
     }
 
     fn file(&self, name: impl AsRef<Path>) -> PathBuf {
-        self.0.path().join(SOURCES).join(name)
+        self.folder.path().join(SOURCES).join(name)
     }
 }
 

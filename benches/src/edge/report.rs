@@ -152,7 +152,7 @@ fn method(text: &mut String) -> Result<()> {
          figure of the first section, in processor time. {ROUNDS} rounds of {DECISIONS}, by turns, warm; a ratio is taken within a round.\n\
          - *What is held* is the JavaScript heap and what belongs to it outside, such as the memory of the module, read after a \
          collection. The rest of the memory of the process is that of V8, which also grows by hand.\n\
-         - The zip is of Python's `zipfile`.\n"
+         - The zip at the edge is the one that `portcullis package edge` puts the settings into; the others are of Python's `zipfile`.\n"
     )?;
     Ok(())
 }

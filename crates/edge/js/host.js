@@ -68,10 +68,19 @@ exports.readFile = (name) => {
 
 // A log that nobody takes any more is no reason to end.
 process.stdout.on('error', () => {});
-/** One line: console.log would put another one's form around it. */
+/** One line: console.log would put another one's form around it. Lines of the same moment are written together, as each
+ * write is a system call that wakes whoever reads. */
 exports.writeLine = (line) => {
-  process.stdout.write(`${line}\n`);
+  if (lines === '') queueMicrotask(writeLines);
+  lines += `${line}\n`;
 };
+let lines = '';
+
+function writeLines() {
+  const text = lines;
+  lines = '';
+  process.stdout.write(text);
+}
 
 exports.answered = (call, answer) => told.answered(call, answer);
 
