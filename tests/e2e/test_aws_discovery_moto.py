@@ -175,16 +175,6 @@ def test_throttled_calls_are_paced_and_made_again(orders, proxy, cli):
     assert proxy.throttled == 0
 
 
-def test_an_aws_that_throttles_for_ever_ends_in_an_error_and_no_part_of_an_answer(orders, proxy, cli):
-    proxy.throttled = 10_000
-    process = cli.start("discover", "--json")
-    output, errors = process.communicate(timeout=120)
-    assert (process.returncode, output) == (2, "")
-    assert "AWS limits it, also after every retry" in errors
-    # Each attempt is paced: an AWS that says stop is not asked hundreds of times.
-    assert len(proxy.calls) < 40, len(proxy.calls)
-
-
 def test_a_call_that_fails_ends_in_an_error_that_names_it_and_no_part_of_an_answer(moto, orders, cli):
     """moto has no GetAuthorizers of HTTP APIs. A list without that API would hide what nobody authorizes."""
     web = moto.client("apigatewayv2").create_api(Name="Web", ProtocolType="HTTP")["ApiId"]
