@@ -67,6 +67,11 @@ format: ## Format the code
 bench: build peers ## Measure authorizer, edge function, verification, decision and service; rewrites docs/benchmarks.md
 	cargo run --locked --release -p portcullis-bench
 
+.PHONY: bench-check
+bench-check: valgrind ## Count the instructions of the hot paths; fails where one grew by over 5 % (UPDATE=1: keep the new counts)
+	cargo build --locked --release -p portcullis-instructions
+	python3 tools/bench_check.py target/release/portcullis-instructions $(if $(UPDATE),--update)
+
 .PHONY: fuzz
 fuzz: fuzz-tool ## Try inputs without end on what reads them (SECONDS=30 for each target, TARGET=jws for one)
 	@$(foreach target,$(TARGET),$(call FUZZ,$(target)))
@@ -95,6 +100,17 @@ postgresql: ## Install PostgreSQL, which the tests of the storage start for them
 	  exit 1; \
 	fi; \
 	apt-get update -qq && apt-get install -qq -y --no-install-recommends postgresql
+
+# The system's own valgrind, for the counts of instructions only.
+.PHONY: valgrind
+valgrind:
+	@if command -v valgrind >/dev/null; then exit 0; fi; \
+	if ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ]; then \
+	  echo "Counting instructions needs valgrind. Install it so that it is on the PATH, on Debian with:" \
+	    "sudo apt-get install valgrind. As root, make does that itself." >&2; \
+	  exit 1; \
+	fi; \
+	apt-get update -qq && apt-get install -qq -y --no-install-recommends valgrind
 
 .PHONY: peers
 peers: $(PEERS_READY) $(CERBOS_READY) ## Install what the benchmarks compare with
