@@ -60,7 +60,7 @@ pub(crate) const PATHS: [(&str, Run); 12] = [
 
 /// Tokens and keys that are the same in every run.
 #[derive(Deserialize)]
-struct Tokens {
+struct Fixed {
     now: u64,
     jwks: serde_json::Value,
     tokens: HashMap<String, Vec<String>>,
@@ -78,7 +78,7 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new() -> Result<Self> {
-        let Tokens { now, jwks, tokens } = serde_json::from_str(include_str!("../tokens.json"))?;
+        let Fixed { now, jwks, tokens } = serde_json::from_str(include_str!("../tokens.json"))?;
         let keys = Jwks::from_json(jwks.to_string().as_bytes(), SymmetricKeys::Refuse, &AwsLc)?;
         let keys = Arc::new(keys);
         Ok(Self {
