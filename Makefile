@@ -31,7 +31,7 @@ export PORTCULLIS_BIN_DIR ?= $(CURDIR)/target/release
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build all that runs, into target/release: portcullis, bootstrap, bootstrap-rego
