@@ -19,6 +19,7 @@ PEERS := benches/peers
 PEERS_READY := $(PEERS)/node_modules/.package-lock.json
 CARGO_DENY_VERSION := 0.20.2
 CARGO_FUZZ_VERSION := 0.13.2
+MDBOOK_VERSION := 0.5.4
 # libFuzzer and its sanitizer hang on flags that the stable compiler has and does not offer.
 CARGO_FUZZ := RUSTC_BOOTSTRAP=1 .tools/cargo/bin/cargo-fuzz
 SECONDS := 30
@@ -153,4 +154,15 @@ fuzz-tool: .tools/cargo/cargo-fuzz-$(CARGO_FUZZ_VERSION)
 
 .tools/cargo/cargo-fuzz-$(CARGO_FUZZ_VERSION):
 	cargo install --quiet --locked --root .tools/cargo --target-dir target/tools cargo-fuzz@$(CARGO_FUZZ_VERSION)
+	touch $@
+
+.PHONY: book
+book: mdbook-tool ## Build the book into target/book
+	python3 tools/book/build.py
+
+.PHONY: mdbook-tool
+mdbook-tool: .tools/cargo/mdbook-$(MDBOOK_VERSION)
+
+.tools/cargo/mdbook-$(MDBOOK_VERSION):
+	cargo install --quiet --locked --root .tools/cargo --target-dir target/tools --no-default-features mdbook@$(MDBOOK_VERSION)
 	touch $@
