@@ -1,9 +1,152 @@
 """What each page needs before its commands run. A page that is not named needs nothing but its own files."""
 
+import json
+import secrets
+
+import trustme
+
+import local_aws
+from localaws import deployment, paths
+from world import SOLAR_SYSTEM_AUDIENCE
+
+SILVER, GOLD = "http://myapp.com/scp/silver", "http://myapp.com/scp/gold"
+
 
 def prepare(page, world):
     """Prepares the world of a page."""
     SETUPS.get(page, lambda world: None)(world)
 
 
-SETUPS = {}
+def built(world):
+    """The programs where `make build` leaves them."""
+    (world.directory / "target").mkdir()
+    (world.directory / "target" / "release").symlink_to(paths.BINARIES)
+
+
+def aws_binding(world):
+    world.solar_system()
+    aws = world.local_aws()
+    function = local_aws.function(aws, "portcullis", paths.BOOTSTRAP)
+    local_aws.rest_api(aws, "Solar system", function, team="shop")
+    # What pages of the same run left behind is looked at, too: nothing is left alone by the policy of this page.
+    world.environment["COLUMNS"] = "120"
+
+
+def cloudformation(world):
+    aws = world.local_aws()
+    for template in (paths.REPOSITORY / "deploy" / "cloudformation").glob("*.yaml"):
+        (world.directory / template.name).symlink_to(template)
+    aws.client("s3").create_bucket(Bucket="my-bucket")
+    function = local_aws.function(aws, "shop-authorizer", paths.BOOTSTRAP)
+    api = local_aws.rest_api(aws, "Shop", function, team="shop")
+    aws.client("logs").create_log_group(logGroupName="/aws/lambda/us-east-1.portcullis-edge")
+    world.stands_for |= {
+        "a1b2c3d4e5": api,
+        "Architecture=arm64": f"Architecture={deployment.architecture()}",
+    }
+    world.write("edge.toml", 'SERVICE_URL = "https://pdp.example.com"\nSECRET_HEADER_VALUE = "a credential of the tests"\n')
+    world.environment |= {
+        "CREDENTIAL": secrets.token_hex(32),
+        "CLIENT_ID": "gateway",
+        "CLIENT_SECRET": secrets.token_hex(32),
+        "FUNCTION_NAME": "shop-authorizer",
+        "LOG_GROUP_NAME": "/aws/lambda/us-east-1.portcullis-edge",
+    }
+
+
+def command_line(world):
+    world.solar_system()
+    token = world.token(scope=SILVER, aud=SOLAR_SYSTEM_AUDIENCE)
+    request = {"method": "GET", "url": "https://solar-system.example/moons", "headers": [{"Authorization": f"Bearer {token}"}]}
+    world.write("request.json", json.dumps(request) + "\n")
+    world.stands_for["Bearer ..."] = f"Bearer {token}"
+    world.write("keys.json", json.dumps(world.issuer.keys))
+    world.write("token.txt", world.token(exp=1_700_000_600, iat=1_700_000_000, cid="client", aud="api://default"))
+
+
+def decision_service(world):
+    world.solar_system()
+    world.write("credentials.txt", f"{secrets.token_hex(32)}\n")
+    certificate = trustme.CA().issue_cert("127.0.0.1")
+    world.write("tls.crt", certificate.cert_chain_pems[0].bytes().decode())
+    world.write("tls.key", certificate.private_key_pem.bytes().decode())
+
+
+def decisions(world):
+    """A service that has decided twice, and keeps what it needs to replay that."""
+    world.solar_system()
+    world.solar_system("next")
+    change = world.directory / "next" / "services" / "solar-system.yaml"
+    change.write_text(change.read_text().replace(SILVER, GOLD))
+    token = secrets.token_hex(32)
+    credential = secrets.token_hex(32)
+    world.environment |= {"TOKEN": token, "PORTCULLIS_ADMIN_TOKEN": token, "PORTCULLIS_GATEWAY_CREDENTIALS": credential}
+    world.before = "portcullis serve --policy policy/ --record-requests\n"
+    for path in ("planets", "moons", "moons"):
+        request = {
+            "source_ip": "192.0.2.7", "source_port": 443, "method": "GET", "http_version": "1.1",
+            "url": f"https://solar-system.example/{path}",
+            "headers": [{"Authorization": f"Bearer {world.token(scope=SILVER, aud=SOLAR_SYSTEM_AUDIENCE)}"}],
+        }
+        world.write(f"{path}.json", json.dumps(request))
+        world.before += (
+            f"curl -sf -o /dev/null -H 'CLIENT-TOKEN: {credential}' -H 'Content-Type: application/json' "
+            f"--data @{path}.json http://127.0.0.1:8080/sideband/request\n"
+        )
+
+
+def policy(world):
+    world.solar_system()
+
+
+def policies(world):
+    """Policies in each language, as the page has them, in a policy that they fit."""
+    world.write("request.json", json.dumps({"method": "PUT", "url": "https://api.example.com/moons/io", "headers": []}))
+
+
+def policy_directory(world):
+    world.write("policy/policies/moons.rego", "package acp.authz\n\ndefault allow := true\n")
+
+
+def management_api(world):
+    answers = pingone_answers()
+    for name, answer in answers.items():
+        world.issuer.documents[f"/v1/environments/e{name}"] = answer
+    world.environment |= {"API": f"{world.issuer.url}/v1/environments/e", "ID": "5c1f7d8e"}
+
+
+def pingone_answers():
+    """Answers of PingOne's management API, in the shapes of its documentation."""
+    return {
+        "/apiServers": {"_embedded": {"apiServers": [{
+            "id": "5c1f7d8e", "name": "Banking API", "baseUrls": ["https://api.example.com/v1"],
+            "authorizationServer": {"type": "PINGONE_SSO", "resource": {"id": "9d7fc201-5d1e-4b0b-9a57-4a1e5b1f0c11"}},
+            "directory": {"type": "PINGONE_SSO"}, "accessControl": {"custom": {"enabled": False}},
+        }]}},
+        "/externalOAuthServers": {"_embedded": {"externalOAuthServers": []}},
+        "/apiServers/5c1f7d8e/operations?expand=groups,scopes": {"_embedded": {"operations": [{
+            "_links": {"self": {"href": "https://api.pingone.eu/v1/environments/e/apiServers/5c1f7d8e/operations/o-1"}},
+            "id": "o-1", "name": "Pay", "methods": ["POST", "PUT"], "paths": [{"type": "EXACT", "pattern": "/pay"}],
+            "accessControl": {
+                "group": {"groups": [{"id": "7d2b6c0e-3f44-4c7e-8a55-0d9be3c5a7f2"}]},
+                "scope": {"matchType": "ANY", "scopes": [{"id": "c-1"}]},
+                "permission": {"id": "88aa1f33-6f0e-4d0a-9b6e-27c1d7a4e5b9"},
+                "authentication": {"acrs": [{"id": "52e1a9c4-1b7d-4f5c-8a0f-6c4d2b9e7f10", "type": "PINGONE"}]},
+            },
+            "_embedded": {"scopes": [{"id": "c-1", "name": "pay"}]},
+        }]}},
+    }
+
+
+SETUPS = {
+    "deploy/cloudformation/README.md": cloudformation,
+    "docs/authorizer.md": built,
+    "docs/aws-binding.md": aws_binding,
+    "docs/command-line.md": command_line,
+    "docs/decision-service.md": decision_service,
+    "docs/decisions.md": decisions,
+    "docs/deployments.md": policy,
+    "docs/management-api.md": management_api,
+    "docs/policies.md": policies,
+    "docs/policy-directory.md": policy_directory,
+}

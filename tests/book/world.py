@@ -28,6 +28,8 @@ class World:
         self.logs.mkdir()
         self._aws = aws
         self.issuer = LocalIssuer("https://api.example.com")
+        # What a setup wants done in the shell before the commands of the page.
+        self.before = ""
         port, tls_port, metrics_port = (str(free_port()) for _ in range(3))
         self.stands_for = {
             "https://idp.example.com": self.issuer.url,

@@ -1,0 +1,46 @@
+"""Functions and APIs in the local AWS, as somebody made them by hand before a page is read."""
+
+import io
+import zipfile
+
+from localaws.ministack import REGION
+
+ROLE = "arn:aws:iam::000000000000:role/made-by-hand"
+BACKEND = "def handler(event, context):\n    return {'statusCode': 200, 'body': 'the planets'}\n"
+
+
+def function(aws, name, executable):
+    """A function that runs an executable as Lambda runs the authorizer. Answers with its ARN."""
+    return _create(aws, name, "provided.al2023", "bootstrap", "bootstrap", executable.read_bytes())
+
+
+def backend(aws, name):
+    """A function that answers every request. Answers with its ARN."""
+    return _create(aws, name, "python3.13", "backend.handler", "backend.py", BACKEND.encode())
+
+
+def _create(aws, name, runtime, handler, file, content):
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as zipped:
+        entry = zipfile.ZipInfo(file, date_time=(1980, 1, 1, 0, 0, 0))
+        entry.external_attr = 0o755 << 16
+        zipped.writestr(entry, content)
+    made = aws.client("lambda").create_function(
+        FunctionName=name, Runtime=runtime, Handler=handler, Role=ROLE, Code={"ZipFile": archive.getvalue()}
+    )
+    return made["FunctionArn"]
+
+
+def rest_api(aws, name, backend, parts=("planets", "moons", "asteroids"), **tags):
+    """A REST API with GET on each part, which nobody authorizes, at the stage prod. Answers with its id."""
+    rest = aws.client("apigateway")
+    api = rest.create_rest_api(name=name, tags=tags)["id"]
+    root = rest.get_resources(restApiId=api)["items"][0]["id"]
+    uri = f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/{backend}/invocations"
+    for part in parts:
+        resource = rest.create_resource(restApiId=api, parentId=root, pathPart=part)["id"]
+        method = {"restApiId": api, "resourceId": resource, "httpMethod": "GET"}
+        rest.put_method(**method, authorizationType="NONE")
+        rest.put_integration(**method, type="AWS_PROXY", integrationHttpMethod="POST", uri=uri)
+    rest.create_deployment(restApiId=api, stageName="prod")
+    return api
