@@ -13,7 +13,7 @@ from localaws.ministack import MiniStack  # noqa: E402
 
 
 class OneAws:
-    """A local AWS that is started when the first page asks for it."""
+    """A local AWS that is started when the first page asks for it, and empty whenever one does."""
 
     def __init__(self, directory):
         self._directory = directory
@@ -22,6 +22,8 @@ class OneAws:
     def __call__(self):
         if self._running is None:
             self._running = MiniStack(self._directory)
+        else:
+            assert self._running.endpoint.call("/_ministack/reset", method="POST", body=b"").status == 200
         return self._running
 
     def stop(self):

@@ -4,7 +4,7 @@ A fenced block is told by its language and by an HTML comment on the line before
 
     ```sh                       commands, which have to end well
     ```console                  commands after `$ `, each followed by its output, in which `...` stands for anything
-    <!-- file: PATH -->         the block is what the file PATH holds while the commands of the page run
+    <!-- file: PATH -->         the block is what the file PATH holds: from the start, and anew when it comes to the block
     <!-- not run: REASON -->    the commands cannot be run here
 
 A command that ends with `# exit status N` has to end with that status.
@@ -121,9 +121,10 @@ def checked_script(block):
 
 
 def fits(output, promised):
-    """Whether an output is what the page promises, in which `...` stands for anything, also for lines."""
-    def tidy(text):
-        return "\n".join(line.rstrip() for line in text.strip().splitlines())
-
-    parts = [re.escape(part) for part in tidy(promised).split("...")]
-    return re.fullmatch(".*?".join(parts), tidy(output), re.DOTALL) is not None
+    """Whether an output is what the page promises: `...` stands for anything in a line, a line of it for any lines."""
+    pattern = ""
+    for line in promised.strip().splitlines():
+        parts = [re.escape(part) for part in line.rstrip().split("...")]
+        pattern += r"(?:.*\n)*?" if line.strip() == "..." else ".*?".join(parts) + r"\n"
+    printed = "".join(f"{line.rstrip()}\n" for line in output.strip().splitlines())
+    return re.fullmatch(pattern, printed) is not None

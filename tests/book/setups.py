@@ -28,8 +28,6 @@ def aws_binding(world):
     aws = world.local_aws()
     function = local_aws.function(aws, "portcullis", paths.BOOTSTRAP)
     local_aws.rest_api(aws, "Solar system", function, team="shop")
-    # What pages of the same run left behind is looked at, too: nothing is left alone by the policy of this page.
-    world.environment["COLUMNS"] = "120"
 
 
 def cloudformation(world):
@@ -38,13 +36,15 @@ def cloudformation(world):
         (world.directory / template.name).symlink_to(template)
     aws.client("s3").create_bucket(Bucket="my-bucket")
     function = local_aws.function(aws, "shop-authorizer", paths.BOOTSTRAP)
-    api = local_aws.rest_api(aws, "Shop", function, team="shop")
-    aws.client("logs").create_log_group(logGroupName="/aws/lambda/us-east-1.portcullis-edge")
+    local_aws.rest_api(aws, "Shop", function, team="shop")
+    api = local_aws.rest_api(aws, "Solar system", function)
+    for region in ("eu-west-1", "us-west-2"):
+        aws.client("logs", region).create_log_group(logGroupName="/aws/lambda/us-east-1.portcullis-edge")
     world.stands_for |= {
         "a1b2c3d4e5": api,
         "Architecture=arm64": f"Architecture={deployment.architecture()}",
     }
-    world.write("edge.toml", 'SERVICE_URL = "https://pdp.example.com"\nSECRET_HEADER_VALUE = "a credential of the tests"\n')
+    world.write("edge.toml", 'SERVICE_URL = "https://pdp.example.com"\nSECRET_HEADER_VALUE = "credential"\n')
     world.environment |= {
         "CREDENTIAL": secrets.token_hex(32),
         "CLIENT_ID": "gateway",
@@ -73,7 +73,7 @@ def decision_service(world):
 
 
 def decisions(world):
-    """A service that has decided twice, and keeps what it needs to replay that."""
+    """A service that has decided a few times, and keeps what it needs to replay that."""
     world.solar_system()
     world.solar_system("next")
     change = world.directory / "next" / "services" / "solar-system.yaml"
@@ -82,7 +82,7 @@ def decisions(world):
     credential = secrets.token_hex(32)
     world.environment |= {"TOKEN": token, "PORTCULLIS_ADMIN_TOKEN": token, "PORTCULLIS_GATEWAY_CREDENTIALS": credential}
     world.before = "portcullis serve --policy policy/ --record-requests\n"
-    for path in ("planets", "moons", "moons"):
+    for path in ("planets", "moons", "moons", "moons"):
         request = {
             "source_ip": "192.0.2.7", "source_port": 443, "method": "GET", "http_version": "1.1",
             "url": f"https://solar-system.example/{path}",
@@ -100,8 +100,25 @@ def policy(world):
 
 
 def policies(world):
-    """Policies in each language, as the page has them, in a policy that they fit."""
-    world.write("request.json", json.dumps({"method": "PUT", "url": "https://api.example.com/moons/io", "headers": []}))
+    """A policy that the files of the page fit, and a request that they permit."""
+    world.write("policy/services/moons.yaml", MOONS)
+    headers = [{"Authorization": f"Bearer {world.token(department='ops')}"}]
+    request = {"method": "PUT", "url": "https://api.example.com/moons/io", "headers": headers, "source_ip": "10.1.2.3"}
+    world.write("request.json", json.dumps(request))
+
+
+MOONS = """
+name: Moons
+base_urls: [https://api.example.com]
+tokens:
+  - issuer: https://idp.example.com
+    audiences: [https://api.example.com]
+    claims: { types: { department: text } }
+policy: moons.rego
+operations:
+  - { name: Move a moon, methods: [PUT], paths: ["/moons/{moon}"], policy: moons.cedar }
+  - { name: Report, paths: [/report], policy: report.yaml }
+"""
 
 
 def policy_directory(world):
