@@ -95,6 +95,18 @@ def decisions(world):
         )
 
 
+def start(world):
+    (world.directory / "deploy").symlink_to(paths.REPOSITORY / "deploy")
+    aws = world.local_aws()
+    api = local_aws.rest_api(aws, "Shop", local_aws.backend(aws, "shop"), ("orders", "invoices"))
+    world.stands_for |= {
+        "https://a1b2c3d4e5.execute-api.us-east-1.amazonaws.com": f"http://{api}.execute-api.localhost:{aws.port}",
+        "a1b2c3d4e5": api,
+        "Architecture=x86_64": f"Architecture={deployment.architecture()}",
+    }
+    world.environment["TOKEN"] = world.token(scope="orders:read")
+
+
 def policy(world):
     world.solar_system()
 
@@ -166,4 +178,5 @@ SETUPS = {
     "docs/management-api.md": management_api,
     "docs/policies.md": policies,
     "docs/policy-directory.md": policy_directory,
+    "docs/start.md": start,
 }

@@ -52,9 +52,9 @@ def follow(block, world, shell):
         return
     for one in pages.commands(block):
         status, output = shell.run(world.here(one.command) + "\n")
-        told = f"{block}: {one.command}\nended with status {status} and printed\n{output}"
-        assert status == one.status, told
-        assert pages.fits(world.there(output), one.output), f"{told}\nin place of\n{one.output}"
+        told = f"{block}: {one.command}\nended with status {status} and printed\n{world.there(output)}"
+        if status != one.status or not pages.fits(world.there(output), one.output):
+            raise AssertionError(f"{told}\nin place of {one.status} and\n{one.output}")
 
 
 def test_what_is_not_run_says_why_and_does_not_grow():
