@@ -96,15 +96,25 @@ def decisions(world):
 
 
 def start(world):
+    api_to_guard(world, "orders", "invoices")
+    world.environment["TOKEN"] = world.token(scope="orders:read")
+
+
+def oauth(world):
+    api_to_guard(world, "planets", "moons", "asteroids")
+    world.environment["TOKEN"] = world.token(scope=SILVER)
+
+
+def api_to_guard(world, *parts):
+    """An API in the local AWS that nobody authorizes, under the id and at the address that pages have."""
     (world.directory / "deploy").symlink_to(paths.REPOSITORY / "deploy")
     aws = world.local_aws()
-    api = local_aws.rest_api(aws, "Shop", local_aws.backend(aws, "shop"), ("orders", "invoices"))
+    api = local_aws.rest_api(aws, "Shop", local_aws.backend(aws, "shop"), parts)
     world.stands_for |= {
         "https://a1b2c3d4e5.execute-api.us-east-1.amazonaws.com": f"http://{api}.execute-api.localhost:{aws.port}",
         "a1b2c3d4e5": api,
         "Architecture=x86_64": f"Architecture={deployment.architecture()}",
     }
-    world.environment["TOKEN"] = world.token(scope="orders:read")
 
 
 def policy(world):
@@ -176,6 +186,7 @@ SETUPS = {
     "docs/decisions.md": decisions,
     "docs/deployments.md": policy,
     "docs/management-api.md": management_api,
+    "docs/oauth.md": oauth,
     "docs/policies.md": policies,
     "docs/policy-directory.md": policy_directory,
     "docs/start.md": start,
