@@ -105,6 +105,11 @@ def oauth(world):
     world.environment["TOKEN"] = world.token(scope=SILVER)
 
 
+def authzen(world):
+    api_to_guard(world, "todos", "users")
+    world.environment["TOKEN"] = world.token(scope="todos")
+
+
 def api_to_guard(world, *parts):
     """An API in the local AWS that nobody authorizes, under the id and at the address that pages have."""
     (world.directory / "deploy").symlink_to(paths.REPOSITORY / "deploy")
@@ -180,6 +185,7 @@ def pingone_answers():
 SETUPS = {
     "deploy/cloudformation/README.md": cloudformation,
     "docs/authorizer.md": built,
+    "docs/authzen.md": authzen,
     "docs/aws-binding.md": aws_binding,
     "docs/command-line.md": command_line,
     "docs/decision-service.md": decision_service,
