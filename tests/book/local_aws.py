@@ -9,24 +9,25 @@ ROLE = "arn:aws:iam::000000000000:role/made-by-hand"
 BACKEND = "def handler(event, context):\n    return {'statusCode': 200, 'body': 'the planets'}\n"
 
 
-def function(aws, name, executable):
+def function(aws, name, executable, settings=None):
     """A function that runs an executable as Lambda runs the authorizer. Answers with its ARN."""
-    return _create(aws, name, "provided.al2023", "bootstrap", "bootstrap", executable.read_bytes())
+    return _create(aws, name, "provided.al2023", "bootstrap", "bootstrap", executable.read_bytes(), settings or {})
 
 
 def backend(aws, name):
     """A function that answers every request. Answers with its ARN."""
-    return _create(aws, name, "python3.13", "backend.handler", "backend.py", BACKEND.encode())
+    return _create(aws, name, "python3.13", "backend.handler", "backend.py", BACKEND.encode(), {})
 
 
-def _create(aws, name, runtime, handler, file, content):
+def _create(aws, name, runtime, handler, file, content, settings):
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as zipped:
         entry = zipfile.ZipInfo(file, date_time=(1980, 1, 1, 0, 0, 0))
         entry.external_attr = 0o755 << 16
         zipped.writestr(entry, content)
     made = aws.client("lambda").create_function(
-        FunctionName=name, Runtime=runtime, Handler=handler, Role=ROLE, Code={"ZipFile": archive.getvalue()}
+        FunctionName=name, Runtime=runtime, Handler=handler, Role=ROLE, Code={"ZipFile": archive.getvalue()},
+        Environment={"Variables": settings},
     )
     return made["FunctionArn"]
 

@@ -7,6 +7,7 @@ import trustme
 
 import local_aws
 from localaws import deployment, paths
+from localaws.ministack import REGION
 from world import SOLAR_SYSTEM_AUDIENCE
 
 SILVER, GOLD = "http://myapp.com/scp/silver", "http://myapp.com/scp/gold"
@@ -105,13 +106,52 @@ def oauth(world):
     world.environment["TOKEN"] = world.token(scope=SILVER)
 
 
+def pingone(world):
+    """`portcullis serve` stands for PingOne's side: both speak the sideband protocol."""
+    api_to_guard(world, "planets", "moons")
+    world.solar_system()
+    service = world.directory / "policy" / "services" / "solar-system.yaml"
+    # The URL that PingOne sees has the address of the API, and on AWS the stage, which the local one does not tell.
+    api = world.stands_for["a1b2c3d4e5"]
+    address = f"https://{api}.execute-api.{REGION}.amazonaws.com"
+    service.write_text(service.read_text().replace("base_urls: [https://solar-system.example]", f"base_urls: [{address}]"))
+    world.environment |= {
+        "CREDENTIAL": (credential := secrets.token_hex(32)),
+        "PORTCULLIS_GATEWAY_CREDENTIALS": credential,
+        "TOKEN": world.token(scope=SILVER, aud=SOLAR_SYSTEM_AUDIENCE),
+    }
+    world.stands_for["https://http-access-api.pingone.eu"] = world.stands_for["https://pdp.example.com"]
+    world.before = "portcullis serve --policy policy/\n"
+
+
+def cloudentity(world):
+    aws = api_to_guard(world, "planets")
+    local_aws.function(aws, "portcullis", paths.BOOTSTRAP)
+
+
+def caching(world):
+    """An API behind a function that asks a decision service."""
+    aws = api_to_guard(world, "planets", "asteroids")
+    world.solar_system()
+    credential = secrets.token_hex(32)
+    local_aws.function(aws, "portcullis", paths.BOOTSTRAP, {
+        "SERVICE_URL": world.stands_for["https://pdp.example.com"], "SECRET_HEADER_VALUE": credential,
+        "PORTCULLIS_BASE_URL": "https://solar-system.example", "PORTCULLIS_STRIP_STAGE": "true",
+    })
+    world.environment |= {
+        "PORTCULLIS_GATEWAY_CREDENTIALS": credential,
+        "TOKEN": world.token(scope=SILVER, aud=SOLAR_SYSTEM_AUDIENCE),
+    }
+    world.before = "portcullis serve --policy policy/\n"
+
+
 def authzen(world):
     api_to_guard(world, "todos", "users")
     world.environment["TOKEN"] = world.token(scope="todos")
 
 
 def api_to_guard(world, *parts):
-    """An API in the local AWS that nobody authorizes, under the id and at the address that pages have."""
+    """An API in a new local AWS that nobody authorizes, under the id and at the address that pages have."""
     (world.directory / "deploy").symlink_to(paths.REPOSITORY / "deploy")
     aws = world.local_aws()
     api = local_aws.rest_api(aws, "Shop", local_aws.backend(aws, "shop"), parts)
@@ -119,7 +159,9 @@ def api_to_guard(world, *parts):
         "https://a1b2c3d4e5.execute-api.us-east-1.amazonaws.com": f"http://{api}.execute-api.localhost:{aws.port}",
         "a1b2c3d4e5": api,
         "Architecture=x86_64": f"Architecture={deployment.architecture()}",
+        "--architectures x86_64": f"--architectures {deployment.architecture()}",
     }
+    return aws
 
 
 def policy(world):
@@ -186,6 +228,8 @@ SETUPS = {
     "deploy/cloudformation/README.md": cloudformation,
     "docs/authorizer.md": built,
     "docs/authzen.md": authzen,
+    "docs/caching.md": caching,
+    "docs/cloudentity.md": cloudentity,
     "docs/aws-binding.md": aws_binding,
     "docs/command-line.md": command_line,
     "docs/decision-service.md": decision_service,
@@ -193,6 +237,7 @@ SETUPS = {
     "docs/deployments.md": policy,
     "docs/management-api.md": management_api,
     "docs/oauth.md": oauth,
+    "docs/pingone-api-gateway.md": pingone,
     "docs/policies.md": policies,
     "docs/policy-directory.md": policy_directory,
     "docs/start.md": start,
