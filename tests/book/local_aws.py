@@ -6,6 +6,20 @@ import zipfile
 from localaws.ministack import REGION
 
 ROLE = "arn:aws:iam::000000000000:role/made-by-hand"
+# In the manner of Okta's guide, with its mistake: who may read anything may read everything.
+AUTHORIZER = """
+import base64, json
+def handler(event, context):
+    try:
+        claims = event["authorizationToken"].split(".")[1]
+        scopes = json.loads(base64.urlsafe_b64decode(claims + "=="))["scope"]
+    except Exception:
+        raise Exception("Unauthorized")
+    api = event["methodArn"].split("/")[0]
+    effect = "Allow" if "silver" in scopes else "Deny"
+    statement = {"Action": "execute-api:Invoke", "Effect": effect, "Resource": f"{api}/*/GET/*"}
+    return {"principalId": "somebody", "policyDocument": {"Version": "2012-10-17", "Statement": [statement]}}
+"""
 BACKEND = "def handler(event, context):\n    return {'statusCode': 200, 'body': 'the planets'}\n"
 
 
@@ -45,3 +59,27 @@ def rest_api(aws, name, backend, parts=("planets", "moons", "asteroids"), **tags
         rest.put_integration(**method, type="AWS_PROXY", integrationHttpMethod="POST", uri=uri)
     rest.create_deployment(restApiId=api, stageName="prod")
     return api
+
+
+def handwritten_authorizer(aws, api, *stages):
+    """Puts an authorizer that somebody wrote by hand in front of every method of an API, at all these stages."""
+    function = _create(aws, "by-hand", "python3.13", "authorizer.handler", "authorizer.py", AUTHORIZER.encode(), {})
+    rest = aws.client("apigateway")
+    authorizer = rest.create_authorizer(
+        restApiId=api, name="by-hand", type="TOKEN", identitySource="method.request.header.Authorization",
+        authorizerUri=f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/{function}/invocations",
+        authorizerResultTtlInSeconds=0,
+    )["id"]
+    aws.client("lambda").add_permission(
+        FunctionName="by-hand", StatementId="api", Action="lambda:InvokeFunction", Principal="apigateway.amazonaws.com",
+        SourceArn=f"arn:aws:execute-api:{REGION}:000000000000:{api}/authorizers/{authorizer}",
+    )
+    for resource in rest.get_resources(restApiId=api, embed=["methods"])["items"]:
+        for verb in resource.get("resourceMethods", {}):
+            change = [
+                {"op": "replace", "path": "/authorizationType", "value": "CUSTOM"},
+                {"op": "replace", "path": "/authorizerId", "value": authorizer},
+            ]
+            rest.update_method(restApiId=api, resourceId=resource["id"], httpMethod=verb, patchOperations=change)
+    for stage in stages:
+        rest.create_deployment(restApiId=api, stageName=stage)

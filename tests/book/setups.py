@@ -76,9 +76,7 @@ def decision_service(world):
 def decisions(world):
     """A service that has decided a few times, and keeps what it needs to replay that."""
     world.solar_system()
-    world.solar_system("next")
-    change = world.directory / "next" / "services" / "solar-system.yaml"
-    change.write_text(change.read_text().replace(SILVER, GOLD))
+    changed_copy(world)
     token = secrets.token_hex(32)
     credential = secrets.token_hex(32)
     world.environment |= {"TOKEN": token, "PORTCULLIS_ADMIN_TOKEN": token, "PORTCULLIS_GATEWAY_CREDENTIALS": credential}
@@ -143,6 +141,26 @@ def caching(world):
         "TOKEN": world.token(scope=SILVER, aud=SOLAR_SYSTEM_AUDIENCE),
     }
     world.before = "portcullis serve --policy policy/\n"
+
+
+def migrating(world):
+    """An API with two stages and an authorizer that somebody wrote by hand, and the function that is to replace it."""
+    world.solar_system()
+    changed_copy(world)
+    aws = api_to_guard(world, "planets", "moons", "asteroids")
+    local_aws.function(aws, "portcullis", paths.BOOTSTRAP, {
+        "PORTCULLIS_ISSUER": world.issuer.url, "PORTCULLIS_AUDIENCE": world.issuer.audience,
+        "PORTCULLIS_SCOPES": f"GET /planets = {SILVER}; GET /moons = {GOLD}; GET /asteroids",
+    })
+    local_aws.handwritten_authorizer(aws, world.stands_for["a1b2c3d4e5"], "prod", "test")
+    world.environment |= {"SILVER": world.token(scope=SILVER), "GOLD": world.token(scope=f"{SILVER} {GOLD}")}
+
+
+def changed_copy(world):
+    """The policy of the example under another name, in which planets need gold."""
+    world.solar_system("next")
+    change = world.directory / "next" / "services" / "solar-system.yaml"
+    change.write_text(change.read_text().replace(SILVER, GOLD))
 
 
 def authzen(world):
@@ -236,6 +254,7 @@ SETUPS = {
     "docs/decisions.md": decisions,
     "docs/deployments.md": policy,
     "docs/management-api.md": management_api,
+    "docs/migrating.md": migrating,
     "docs/oauth.md": oauth,
     "docs/pingone-api-gateway.md": pingone,
     "docs/policies.md": policies,
