@@ -82,3 +82,24 @@ def test_a_page_from_elsewhere_keeps_its_links(tmp_path):
     assert text == "[a](a.md#x) `b` [top](#top) [out](https://x.example)\n```sh\n[c](d)\n```\n"
     page = outside.taken_in("[d](../../deploy/README.md#e)", "sub/page.md", tmp_path / "docs", known)
     assert page == "[d](../stub.md#e)"
+
+
+@pytest.mark.parametrize("page", LINKED)
+def test_every_file_that_a_page_names_is_there(page):
+    named = [
+        (number, path)
+        for number, line in pages.outside_blocks(page)
+        for path in re.findall(r"`((?:crates|deploy|examples|tools|tests/(?:book|cerbos|e2e|edge|oracle|support))/[\w./{},*-]*)`", line)
+        if not path.endswith("node_modules")
+    ]
+    # `tests/it/{a,b}.rs` names two files, and `test_edge*.py` several.
+    missing = [f"{page}:{number}: {path}" for number, path in named
+               for one in spelled_out(path) if not list(ROOT.glob(one.rstrip("/")))]
+    assert missing == []
+
+
+def spelled_out(path):
+    """A path with `{a,b}` as the paths that it stands for."""
+    if braces := re.search(r"\{([^}]*)\}", path):
+        return [one for part in braces[1].split(",") for one in spelled_out(path.replace(braces[0], part, 1))]
+    return [path]
