@@ -57,7 +57,7 @@ e2e: build tools browser ## Run the end-to-end tests only
 	$(PYTHON) -m pytest tests/e2e
 
 .PHONY: lint
-lint: tools deny-tool mdbook-tool ## Run formatting, lints, licences, spelling and templates only
+lint: tools deny-tool mdbook-tool ## Run formatting, lints, licences, spelling, templates and the book only
 	$(PYTHON) tools/check.py --lints
 
 .PHONY: format

@@ -8,7 +8,7 @@ import trustme
 import local_aws
 from localaws import deployment, paths
 from localaws.ministack import REGION
-from world import SOLAR_SYSTEM_AUDIENCE
+from world import SOLAR_SYSTEM_AUDIENCE, World
 
 SILVER, GOLD = "http://myapp.com/scp/silver", "http://myapp.com/scp/gold"
 
@@ -248,6 +248,7 @@ SETUPS = {
     "docs/authzen.md": authzen,
     "docs/caching.md": caching,
     "docs/cloudentity.md": cloudentity,
+    "docs/cloudfront.md": World.local_aws,
     "docs/aws-binding.md": aws_binding,
     "docs/command-line.md": command_line,
     "docs/decision-service.md": decision_service,

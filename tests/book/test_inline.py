@@ -74,7 +74,7 @@ def operations(service):
 
 
 def test_what_is_not_known_is_told():
-    assert unknown_part("portcullis policy chekc DIR") == "chekc"
+    assert unknown_part("portcullis policy probe DIR") == "probe"
     assert unknown_part("portcullis policy check DIR --fast") == "--fast"
     assert unknown_part("portcullis policy check DIR") is None
     assert unknown_part("portcullis serve --policy DIR") is None
