@@ -163,6 +163,25 @@ def changed_copy(world):
     change.write_text(change.read_text().replace(SILVER, GOLD))
 
 
+def edge_stand_in(world):
+    """A package for CloudFront, and an event for it: a request without a token."""
+    (world.directory / "tests").symlink_to(paths.REPOSITORY / "tests")
+    world.write("edge.toml", EDGE_SETTINGS)
+    world.before = "portcullis package edge --config edge.toml -o edge.zip\n"
+    request = {"method": "GET", "uri": "/planets", "querystring": "", "clientIp": "192.0.2.7",
+               "headers": {"host": [{"key": "Host", "value": "d111111abcdef8.cloudfront.net"}]}}
+    config = {"distributionDomainName": "d111111abcdef8.cloudfront.net", "distributionId": "EDFDVBD6EXAMPLE",
+              "eventType": "viewer-request", "requestId": "made-up"}
+    world.write("event.json", json.dumps({"Records": [{"cf": {"config": config, "request": request}}]}))
+
+
+EDGE_SETTINGS = """
+PORTCULLIS_ISSUER = "https://idp.example.com"
+PORTCULLIS_AUDIENCE = "https://api.example.com"
+PORTCULLIS_SCOPES = "GET /planets = silver"
+"""
+
+
 def authzen(world):
     api_to_guard(world, "todos", "users")
     world.environment["TOKEN"] = world.token(scope="todos")
@@ -261,4 +280,5 @@ SETUPS = {
     "docs/policies.md": policies,
     "docs/policy-directory.md": policy_directory,
     "docs/start.md": start,
+    "tests/edge/README.md": edge_stand_in,
 }
