@@ -51,7 +51,7 @@ def documents():
     """Every page whose commands are run, as a path from the top of the repository."""
     pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *(ROOT / "docs").rglob("*.md")]
     pages += [*(ROOT / "deploy").rglob("README.md"), ROOT / "examples" / "solar-system" / "README.md"]
-    pages += [ROOT / "tests" / "e2e" / "README.md", ROOT / "tests" / "edge" / "README.md"]
+    pages += [ROOT / part / "README.md" for part in ("crates/jose", "tests/e2e", "tests/edge")]
     return sorted(str(page.relative_to(ROOT)) for page in pages)
 
 
