@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = {"sh", "console"}
 # What a block that holds no commands is written in.
-OTHERS = {"text", "json", "yaml", "toml", "rego", "cedar", "terraform", "python", "javascript"}
+OTHERS = {"text", "json", "yaml", "toml", "rego", "cedar", "terraform", "python", "javascript", "rust"}
 FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\S*)$")
 NOTE = re.compile(r"^ *<!-- (?P<kind>file|not run):(?P<text>.*)-->$")
 STATUS = re.compile(r"^(?P<command>.*\S)\s+# exit status (?P<status>\d+)$")

@@ -231,6 +231,11 @@ def policy_directory(world):
     world.write("policy/policies/moons.rego", "package acp.authz\n\ndefault allow := true\n")
 
 
+def statements(world):
+    validators = "validators: [{ name: attributes, conf: { fields: [{ field: authnCtx.sub, comparator: equals, value: joe }] } }]"
+    world.write("policy/policies/own-orders.yaml", validators)
+
+
 def management_api(world):
     answers = pingone_answers()
     for name, answer in answers.items():
@@ -280,5 +285,6 @@ SETUPS = {
     "docs/policies.md": policies,
     "docs/policy-directory.md": policy_directory,
     "docs/start.md": start,
+    "docs/statements.md": statements,
     "tests/edge/README.md": edge_stand_in,
 }
