@@ -19,6 +19,7 @@ PEERS := benches/peers
 PEERS_READY := $(PEERS)/node_modules/.package-lock.json
 CARGO_DENY_VERSION := 0.20.2
 CARGO_FUZZ_VERSION := 0.13.2
+MDBOOK_VERSION := 0.5.4
 # libFuzzer and its sanitizer hang on flags that the stable compiler has and does not offer.
 CARGO_FUZZ := RUSTC_BOOTSTRAP=1 .tools/cargo/bin/cargo-fuzz
 SECONDS := 30
@@ -44,7 +45,7 @@ demo: build tools ## Run the solar system on this machine and show who gets what
 	$(PYTHON) examples/solar-system/demo.py $(if $(ONCE),--once)
 
 .PHONY: test
-test: build tools browser postgresql deny-tool ## Run every check and every test
+test: build tools browser postgresql deny-tool mdbook-tool ## Run every check and every test
 	$(PYTHON) tools/check.py
 
 .PHONY: unit
@@ -56,7 +57,7 @@ e2e: build tools browser ## Run the end-to-end tests only
 	$(PYTHON) -m pytest tests/e2e
 
 .PHONY: lint
-lint: tools deny-tool ## Run formatting, lints, licences, spelling and templates only
+lint: tools deny-tool mdbook-tool ## Run formatting, lints, licences, spelling, templates and the book only
 	$(PYTHON) tools/check.py --lints
 
 .PHONY: format
@@ -170,4 +171,17 @@ fuzz-tool: .tools/cargo/cargo-fuzz-$(CARGO_FUZZ_VERSION)
 
 .tools/cargo/cargo-fuzz-$(CARGO_FUZZ_VERSION):
 	cargo install --quiet --locked --root .tools/cargo --target-dir target/tools cargo-fuzz@$(CARGO_FUZZ_VERSION)
+	touch $@
+
+.PHONY: book
+book: mdbook-tool ## Build the book into target/book
+	python3 tools/book/build.py
+
+.PHONY: mdbook-tool
+mdbook-tool: .tools/cargo/mdbook-$(MDBOOK_VERSION)
+
+# Without optimisation and without its server: a minute of one core less to build, and it takes a second for the book.
+.tools/cargo/mdbook-$(MDBOOK_VERSION):
+	CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --root .tools/cargo --target-dir target/tools \
+		--no-default-features --features search mdbook@$(MDBOOK_VERSION)
 	touch $@

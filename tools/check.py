@@ -59,6 +59,7 @@ def lints() -> list[Step]:
             "licences and sources",
             [str(ROOT / ".tools/cargo/bin/cargo-deny"), "--locked", "check", "licenses", "bans", "sources"],
         ),
+        Step("book", [sys.executable, "tools/book/build.py"]),
         Step("spelling", [str(VENV / "typos")]),
         Step("CloudFormation", [str(VENV / "cfn-lint"), "--include-checks", "I", "--", *TEMPLATES]),
     ]
@@ -69,6 +70,7 @@ def tests() -> list[Step]:
     return [
         Step("Rust tests", ["cargo", "test", "--locked", "--workspace", "--no-fail-fast"], counts="cargo"),
         Step("end-to-end tests", [str(VENV / "python"), "-m", "pytest", "tests/e2e"], counts="pytest"),
+        Step("commands of the book", [str(VENV / "python"), "-m", "pytest", "tests/book"], counts="pytest"),
     ]
 
 

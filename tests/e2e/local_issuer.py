@@ -47,20 +47,21 @@ class LocalIssuer:
     """Publishes its metadata and its key on loopback, and signs whatever claims it is given.
 
     Every token that it made is kept in `tokens`, so that logs can be searched for them; `asked` has the paths that were
-    asked for.
+    asked for, and `documents` what is published beside them, by path.
     """
 
     def __init__(self, audience):
         self.audience = audience
         self.tokens = []
         self.asked = []
+        self.documents = {}
         self.rotate()
         issuer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
                 issuer.asked.append(self.path)
-                documents = {
+                documents = issuer.documents | {
                     "/.well-known/openid-configuration": {"issuer": issuer.url, "jwks_uri": f"{issuer.url}/keys"},
                     "/keys": issuer.keys,
                 }

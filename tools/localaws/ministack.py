@@ -46,12 +46,12 @@ class MiniStack:
         except OSError:
             return False
 
-    def client(self, service):
+    def client(self, service, region=REGION):
         """A boto3 client for one AWS service here."""
         return boto3.client(
             service,
             endpoint_url=f"http://127.0.0.1:{self.port}",
-            region_name=REGION,
+            region_name=region,
             aws_access_key_id="test",
             aws_secret_access_key="test",
             config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 1}),

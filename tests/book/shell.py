@@ -1,0 +1,81 @@
+"""A bash in which the commands of one page run, one block after the other, as a reader would type them."""
+
+import os
+import select
+import signal
+import subprocess
+from pathlib import Path
+
+# Far beyond what anything takes.
+SECONDS = 120
+
+# Where pages start a service, a reader has another terminal. Here it goes on beside the next commands: on the port that
+# stands for 8080, once it is ready, in the place of one that was started before. What `make` does is run elsewhere
+# (tools/check.py, tests/e2e/test_demo.py); here it says whether it knows the target.
+PRELUDE = r"""
+portcullis() {
+    if [ "${1:-}" = serve ] && [ "${2:-}" != --help ]; then book_serve "$@"; else command portcullis "$@"; fi
+}
+book_serve() {
+    if [ -n "${BOOK_SERVICE:-}" ]; then kill "$BOOK_SERVICE"; wait "$BOOK_SERVICE" || true; fi
+    local listen=(--listen "127.0.0.1:$BOOK_PORT") url="http://127.0.0.1:$BOOK_PORT" ready=live
+    case " $* " in *" --listen "*) listen=() ;; esac
+    case " $* " in *" --tls-key "*) url="https://127.0.0.1:$BOOK_TLS_PORT" ;; esac
+    case " $* " in *" --policy "*) ready=ready ;; esac
+    command portcullis "$@" "${listen[@]}" >> "$BOOK_LOGS/serve.log" 2>&1 &
+    BOOK_SERVICE=$!
+    for _ in $(seq 100); do
+        if curl -ksf -o /dev/null "$url/health/$ready"; then return 0; fi
+        if ! kill -0 "$BOOK_SERVICE" 2>/dev/null; then break; fi
+        sleep 0.1
+    done
+    cat "$BOOK_LOGS/serve.log"
+    return 1
+}
+make() { command make --no-print-directory -n -C "$BOOK_REPOSITORY" "$@" > /dev/null; }
+"""
+
+
+class Shell:
+    """Keeps directory, variables and background jobs from one script to the next."""
+
+    def __init__(self, directory, logs, environment):
+        self._logs = Path(logs)
+        self._number = 0
+        self._bash = subprocess.Popen(
+            ["bash", "--noprofile", "--norc"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=directory,
+            env=environment,
+            start_new_session=True,
+        )
+        status, output = self.run(PRELUDE)
+        assert status == 0, output
+
+    def run(self, script, stop_at_failure=False):
+        """Runs a script, and answers with its status and with what it printed."""
+        self._number += 1
+        file = self._logs / f"{self._number}.sh"
+        printed = self._logs / f"{self._number}.out"
+        file.write_text(f"set -eo pipefail\n{script}set +eo pipefail\n" if stop_at_failure else script)
+        self._bash.stdin.write(f"source '{file}' > '{printed}' 2>&1 < /dev/null; echo $?\n".encode())
+        self._bash.stdin.flush()
+        readable, _, _ = select.select([self._bash.stdout], [], [], SECONDS)
+        line = self._bash.stdout.readline().strip() if readable else b""
+        output = printed.read_text(errors="replace") if printed.exists() else ""
+        if not readable:
+            return None, f"{output}\nno end after {SECONDS} s"
+        # Nothing was read: the shell itself ended, as `set -e` has it.
+        return (int(line) if line else 1), output
+
+    def stop(self):
+        """Ends the shell and all that was started in it."""
+        try:
+            os.killpg(self._bash.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self._bash.wait()
+        self._bash.stdin.close()
+        self._bash.stdout.close()
