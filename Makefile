@@ -163,7 +163,8 @@ $(PEERS_READY): $(PEERS)/package-lock.json
 deny-tool: .tools/cargo/cargo-deny-$(CARGO_DENY_VERSION)
 
 .tools/cargo/cargo-deny-$(CARGO_DENY_VERSION):
-	cargo install --quiet --locked --debug --root .tools/cargo --target-dir target/tools cargo-deny@$(CARGO_DENY_VERSION)
+	CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --root .tools/cargo --target-dir target/tools \
+		cargo-deny@$(CARGO_DENY_VERSION)
 	touch $@
 
 .PHONY: fuzz-tool
