@@ -11,7 +11,7 @@ use portcullis_test_support::issuer::Issuer;
 use portcullis_test_support::lambda::Function;
 use serde_json::{Value, json};
 
-use crate::support::{BOOTSTRAP, CREDENTIAL, allows, check_log, rest_event};
+use crate::support::{BOOTSTRAP, CREDENTIAL, allows, check_log, event};
 use crate::wire::{Act, Wire};
 
 const ROUTES: &str = "GET /planets = silver; GET /moons/{moon} = gold; GET /health = public";
@@ -49,14 +49,6 @@ fn function(service: &Wire, more: &[(&str, &str)]) -> Function {
 
 fn token(scope: &str) -> String {
     ISSUER.token("api", scope, SystemClock.unix_now())
-}
-
-fn event(path: &str, token: Option<&str>) -> String {
-    let mut event = rest_event(path);
-    let values = token.map(|token| json!([format!("Bearer {token}")]));
-    event["headers"] = json!({});
-    event["multiValueHeaders"] = json!({ "Authorization": values.unwrap_or(json!([])) });
-    event.to_string()
 }
 
 /// An event of an HTTP API with payload format 2.0.

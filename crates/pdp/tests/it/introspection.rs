@@ -8,14 +8,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use portcullis_engine::{SourceFile, compile};
-use portcullis_model::{ApiRequest, HeaderMap};
 use portcullis_pdp::keys::{Fetch, FetchError, FetchFuture, FormPost, PostAnswer, PostFuture};
 use portcullis_pdp::local::{LocalDecisionPoint, LocalSettings, Secrets};
 use portcullis_pdp::{DecisionPoint, Unavailable};
 use serde_json::{Value, json};
 
 use crate::fake_clock::FakeClock;
-use crate::support::api_request;
+use crate::support::with_token;
 
 const ISSUER: &str = "https://idp.example.com";
 const AUDIENCE: &str = "https://api.example.com";
@@ -141,17 +140,6 @@ fn policy(more: &str) -> portcullis_pdp::PolicySet {
     );
     let path = "services/s.yaml".into();
     compile(&[SourceFile { path, text }], &[]).unwrap_or_else(|problems| panic!("{problems}"))
-}
-
-fn with_token(token: &str) -> ApiRequest {
-    let mut headers = HeaderMap::new();
-    headers
-        .append("Authorization", &format!("Bearer {token}"))
-        .unwrap();
-    ApiRequest {
-        headers,
-        ..api_request()
-    }
 }
 
 fn json_answer(body: &Value) -> Answer {

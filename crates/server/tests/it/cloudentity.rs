@@ -7,7 +7,6 @@ mod gateway;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -17,7 +16,7 @@ use http_body_util::BodyExt;
 use portcullis_cloudentity::{GatewayConfiguration, SystemError};
 use portcullis_jose::JsonObject;
 use portcullis_model::{ApiRequest, Decision};
-use portcullis_pdp::clock::{Clock, Moment, Sleep, SystemClock};
+use portcullis_pdp::clock::Clock;
 use portcullis_pdp::{DecisionFuture, DecisionPoint, InspectionFuture, JwksUriFuture};
 use portcullis_policies::{Worker, languages};
 use portcullis_server::{
@@ -28,32 +27,15 @@ use portcullis_server::{
 use portcullis_store::{AdminRole, NewAdminToken, Options, Store, UnixMillis};
 use portcullis_test_support::postgres::Postgres;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tower::ServiceExt;
 
+use crate::hand_clock::HandClock;
 use crate::permit;
 
 pub(crate) const PUBLIC_URL: &str = "https://pdp.example.com";
 pub(crate) const TOKEN: &str = "/default/system/oauth2/token";
 const KEY: &[u8] = b"a key of at least thirty-two bytes";
-
-#[derive(Debug)]
-pub(crate) struct HandClock(AtomicU64);
-
-impl Clock for HandClock {
-    fn unix_now(&self) -> u64 {
-        self.0.load(Ordering::SeqCst)
-    }
-
-    fn monotonic(&self) -> Moment {
-        SystemClock.monotonic()
-    }
-
-    fn sleep(&self, time: Duration) -> Sleep {
-        SystemClock.sleep(time)
-    }
-}
 
 /// Knows one token, for services that are there.
 struct Knows;
@@ -148,7 +130,7 @@ impl Plane {
         let store = Store::open(&url.unwrap_or(file), &Options::default())
             .await
             .unwrap();
-        let clock = Arc::new(HandClock(AtomicU64::new(1_700_000_000)));
+        let clock = Arc::new(HandClock::at(1_700_000_000));
         let mut tokens = Vec::new();
         for role in AdminRole::ALL {
             let secret = Secret::random(SecretKind::AdminToken).unwrap();
@@ -218,7 +200,7 @@ impl Plane {
     }
 
     pub(crate) fn pass(&self, seconds: u64) {
-        self.clock.0.fetch_add(seconds, Ordering::SeqCst);
+        self.clock.advance(seconds);
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {

@@ -8,7 +8,6 @@ mod lists;
 mod records;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -19,7 +18,7 @@ use portcullis_engine::Question;
 use portcullis_model::{
     ApiRequest, Attribute, Check, CheckOutcome, Decision, Deny, Level, Reason, ReasonCode, Trace,
 };
-use portcullis_pdp::clock::{Clock, Moment, Sleep, SystemClock};
+use portcullis_pdp::clock::Clock;
 use portcullis_pdp::{DecisionFuture, DecisionPoint};
 use portcullis_server::{
     Administration, AppState, DecisionSettings, DecisionWriter, Decisions, Metrics, Operations,
@@ -30,26 +29,10 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tower::ServiceExt;
 
+use crate::hand_clock::HandClock;
+
 const ADMIN: &str = "an-administrator-token-of-32-bytes-or-more";
 const START: u64 = 1_700_000_000;
-
-/// A clock that a test moves.
-#[derive(Debug)]
-pub(crate) struct HandClock(AtomicU64);
-
-impl Clock for HandClock {
-    fn unix_now(&self) -> u64 {
-        self.0.load(Ordering::SeqCst)
-    }
-
-    fn monotonic(&self) -> Moment {
-        SystemClock.monotonic()
-    }
-
-    fn sleep(&self, time: Duration) -> Sleep {
-        SystemClock.sleep(time)
-    }
-}
 
 /// Denies what has `deny` in its path; the first segment is the operation. Claims are those of a real token.
 struct ByPath;
@@ -110,7 +93,7 @@ pub(crate) fn settings() -> DecisionSettings {
 
 impl Fixture {
     pub(crate) fn new(settings: DecisionSettings, store: Option<Store>) -> Self {
-        let clock = Arc::new(HandClock(AtomicU64::new(START)));
+        let clock = Arc::new(HandClock::at(START));
         let metrics = Metrics::new(Arc::clone(&clock) as _);
         let stopper = Stopper::new(Readiness::default(), Duration::from_hours(1));
         let stopping = stopper.stopping();
@@ -169,14 +152,14 @@ impl Fixture {
 
     /// Moves the clock.
     pub(crate) fn wait(&self, time: Duration) {
-        self.clock.0.fetch_add(time.as_secs(), Ordering::SeqCst);
+        self.clock.advance(time.as_secs());
     }
 
     /// Makes so many decisions, a second each.
     pub(crate) async fn decide_many(&self, paths: &[&str]) {
         for path in paths {
             self.decide(path).await;
-            self.clock.0.fetch_add(1, Ordering::SeqCst);
+            self.clock.advance(1);
         }
     }
 

@@ -3,8 +3,8 @@
 use portcullis_authorizer::{AuthzenSource, DecisionPointSettings, Environment, Secret, Settings};
 use serde_json::json;
 
-use super::{PERMIT, ROUTES, answering, event, function, json_answer, token};
-use crate::support::{CREDENTIAL, allows, check_log};
+use super::{PERMIT, ROUTES, answering, function, json_answer, token};
+use crate::support::{CREDENTIAL, allows, check_log, event};
 use crate::wire::Wire;
 
 fn parse(variables: &[(&str, &str)]) -> Result<Settings, String> {

@@ -1,7 +1,5 @@
 //! How kept decisions are found and exported, by whom, and how many are kept.
 
-use std::sync::atomic::Ordering;
-
 use axum::body::Body;
 use axum::http::Request;
 use http_body_util::BodyExt;
@@ -113,10 +111,7 @@ async fn number_and_age_are_bounded() {
             assert_eq!(service.paths("").await, ["d", "c", "b"]);
         }
         // Two of them are older than a day now, and not shown whether they are deleted already or not.
-        service
-            .clock
-            .0
-            .store(START + 24 * 3600 + 2, Ordering::SeqCst);
+        service.clock.set(START + 24 * 3600 + 2);
         assert_eq!(service.paths("").await, ["d", "c"]);
     }
     let off = Fixture::new(
