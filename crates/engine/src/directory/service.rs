@@ -13,7 +13,7 @@ use serde_saphyr::Spanned;
 use self::operations::Shared;
 use super::document::{AwsDocument, RootDocument, ServiceDocument, place};
 use super::policies::Wanted;
-use crate::diagnostic::{Diagnostic, nearest};
+use crate::diagnostic::{Diagnostic, suggestion};
 use crate::matching::OperationIndex;
 use crate::metadata::metadata_url;
 use crate::policy_set::{ApiService, Order, Outbound, Unmatched};
@@ -318,13 +318,7 @@ impl<'a> ServiceReader<'a> {
         key: &str,
         known: impl IntoIterator<Item = &'n str> + Clone,
     ) {
-        let help = match nearest(&value.value, known.clone()) {
-            Some(name) => format!("did you mean \"{name}\"?"),
-            None => format!(
-                "expected one of {}",
-                known.into_iter().collect::<Vec<_>>().join(", ")
-            ),
-        };
+        let help = suggestion(&value.value, known);
         self.problem_with_help(
             value,
             format!("\"{}\" is no value of \"{key}\"", value.value),
