@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_engine::{IssuerUrl, Profile, TokenIssuer, any_valid_token};
-use portcullis_model::{Method, ReasonCode, Reuse};
+use portcullis_model::{DECISION_ID, Method, ReasonCode, Reuse};
+use portcullis_pdp::DecisionPoint;
 use portcullis_pdp::authzen::{
     AuthzenClient, AuthzenDecisionPoint, AuthzenOptions, AuthzenSettings, PdpUrl, SubjectClaims,
 };
 use portcullis_pdp::clock::Clock;
 use portcullis_pdp::http::{HttpClient, TlsRoots};
 use portcullis_pdp::sideband::GatewayCredential;
-use portcullis_pdp::{DECISION_ID, DecisionPoint};
 use portcullis_test_support::issuer::Issuer;
 use serde_json::json;
 
