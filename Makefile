@@ -18,6 +18,7 @@ CERBOS_READY := $(CERBOS)/node_modules/.package-lock.json
 PEERS := benches/peers
 PEERS_READY := $(PEERS)/node_modules/.package-lock.json
 CARGO_DENY_VERSION := 0.20.2
+CARGO_MACHETE_VERSION := 0.9.2
 CARGO_FUZZ_VERSION := 0.13.2
 # libFuzzer and its sanitizer hang on flags that the stable compiler has and does not offer.
 CARGO_FUZZ := RUSTC_BOOTSTRAP=1 .tools/cargo/bin/cargo-fuzz
@@ -56,7 +57,7 @@ e2e: build tools browser ## Run the end-to-end tests only
 	$(PYTHON) -m pytest tests/e2e
 
 .PHONY: lint
-lint: tools deny-tool ## Run formatting, lints, licences, spelling and templates only
+lint: tools deny-tool machete-tool ## Run formatting, lints, licences, unused dependencies, spelling and templates only
 	$(PYTHON) tools/check.py --lints
 
 .PHONY: format
@@ -146,6 +147,14 @@ deny-tool: .tools/cargo/cargo-deny-$(CARGO_DENY_VERSION)
 
 .tools/cargo/cargo-deny-$(CARGO_DENY_VERSION):
 	cargo install --quiet --locked --root .tools/cargo --target-dir target/tools cargo-deny@$(CARGO_DENY_VERSION)
+	touch $@
+
+# For `make lint` only: it takes two minutes of a processor to compile, and what it finds can wait for a person.
+.PHONY: machete-tool
+machete-tool: .tools/cargo/cargo-machete-$(CARGO_MACHETE_VERSION)
+
+.tools/cargo/cargo-machete-$(CARGO_MACHETE_VERSION):
+	cargo install --quiet --locked --root .tools/cargo --target-dir target/tools cargo-machete@$(CARGO_MACHETE_VERSION)
 	touch $@
 
 .PHONY: fuzz-tool
