@@ -18,6 +18,7 @@ CERBOS_READY := $(CERBOS)/node_modules/.package-lock.json
 PEERS := benches/peers
 PEERS_READY := $(PEERS)/node_modules/.package-lock.json
 CARGO_DENY_VERSION := 0.20.2
+CARGO_MACHETE_VERSION := 0.9.2
 CARGO_FUZZ_VERSION := 0.13.2
 MDBOOK_VERSION := 0.5.4
 # libFuzzer and its sanitizer hang on flags that the stable compiler has and does not offer.
@@ -57,7 +58,7 @@ e2e: build tools browser ## Run the end-to-end tests only
 	$(PYTHON) -m pytest tests/e2e
 
 .PHONY: lint
-lint: tools deny-tool mdbook-tool ## Run formatting, lints, licences, spelling, templates and the book only
+lint: tools deny-tool mdbook-tool machete-tool ## Run formatting, lints, licences, unused dependencies, spelling, templates and the book only
 	$(PYTHON) tools/check.py --lints
 
 .PHONY: format
@@ -165,6 +166,15 @@ deny-tool: .tools/cargo/cargo-deny-$(CARGO_DENY_VERSION)
 .tools/cargo/cargo-deny-$(CARGO_DENY_VERSION):
 	CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --root .tools/cargo --target-dir target/tools \
 		cargo-deny@$(CARGO_DENY_VERSION)
+	touch $@
+
+# For `make lint` only: what it finds can wait for a person, and continuous integration need not wait for its build.
+.PHONY: machete-tool
+machete-tool: .tools/cargo/cargo-machete-$(CARGO_MACHETE_VERSION)
+
+.tools/cargo/cargo-machete-$(CARGO_MACHETE_VERSION):
+	CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --root .tools/cargo --target-dir target/tools \
+		cargo-machete@$(CARGO_MACHETE_VERSION)
 	touch $@
 
 .PHONY: fuzz-tool

@@ -65,6 +65,12 @@ def lints() -> list[Step]:
     ]
 
 
+def manual_lints() -> list[Step]:
+    """What a person runs with `make lint`, and not every run of all checks: installing it takes too long for what it finds."""
+    machete = str(ROOT / ".tools/cargo/bin/cargo-machete")
+    return [Step("unused dependencies", [machete, "--with-metadata", "--skip-target-dir", "."])]
+
+
 def tests() -> list[Step]:
     """Everything that runs the code."""
     return [
@@ -119,7 +125,7 @@ def main() -> int:
     if shutil.which("cargo") is None:
         sys.exit("cargo is not on the PATH: install Rust with rustup (the version is in rust-toolchain.toml)")
     subprocess.run(["rustup", "target", "add", "wasm32-unknown-unknown"], cwd=ROOT, check=False, capture_output=True)
-    steps = lints() if arguments.lints else lints() + tests()
+    steps = lints() + (manual_lints() if arguments.lints else tests())
     results = [(step.name, *run(step)) for step in steps]
     print()
     for name, passed, failed in results:

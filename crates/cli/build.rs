@@ -1,17 +1,32 @@
 //! Takes the modules of the edge function in, where `make build` has made them: so `portcullis package edge` needs no
-//! compiler. Without them the command says how they are made.
+//! compiler. Without them the command says how they are made, and where they are older than what they are made of, the
+//! build says so.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
-use std::{env, fs};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+use std::{env, fs, io};
 
 const VARIANTS: [&str; 3] = ["plain", "rego", "rego-cedar"];
+/// What the modules are made of: these folders of `crates`.
+const SOURCES: [&str; 10] = [
+    "aws",
+    "cloudentity",
+    "edge",
+    "enforcement",
+    "engine",
+    "jose",
+    "model",
+    "pdp",
+    "policies",
+    "sideband",
+];
 
 #[expect(
     clippy::disallowed_methods,
     reason = "a build script is told by variables"
 )]
-fn main() -> std::io::Result<()> {
+fn main() -> io::Result<()> {
     let manifest = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
     let target = env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| manifest.join("../../target"), PathBuf::from);
@@ -21,6 +36,12 @@ fn main() -> std::io::Result<()> {
     println!("cargo::rerun-if-env-changed=CARGO_TARGET_DIR");
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed={}", modules.display());
+    let mut newest_source = SystemTime::UNIX_EPOCH;
+    for folder in SOURCES {
+        let folder = manifest.join("..").join(folder).join("src");
+        println!("cargo::rerun-if-changed={}", folder.display());
+        newest_source = newest_source.max(newest(&folder)?);
+    }
     let mut source = format!(
         "const PACKAGES: [(&str, Option<&[u8]>); {}] = [\n",
         VARIANTS.len()
@@ -29,6 +50,12 @@ fn main() -> std::io::Result<()> {
         let zip = modules.join(variant).with_extension("zip");
         let content = if zip.exists() {
             let zip = zip.canonicalize()?;
+            if fs::metadata(&zip)?.modified()? < newest_source {
+                println!(
+                    "cargo::warning=`portcullis package edge` will hold an old function: {} is older than its sources; make it anew with `make build`",
+                    zip.display()
+                );
+            }
             let path = zip.to_string_lossy();
             format!("Some(include_bytes!({path:?}))")
         } else {
@@ -40,4 +67,19 @@ fn main() -> std::io::Result<()> {
     source.push_str("];\n");
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
     fs::write(out.join("packages.rs"), source)
+}
+
+/// When a file in that folder was last changed.
+fn newest(folder: &Path) -> io::Result<SystemTime> {
+    let mut newest = SystemTime::UNIX_EPOCH;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let changed = if entry.file_type()?.is_dir() {
+            self::newest(&entry.path())?
+        } else {
+            entry.metadata()?.modified()?
+        };
+        newest = newest.max(changed);
+    }
+    Ok(newest)
 }

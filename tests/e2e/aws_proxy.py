@@ -1,10 +1,10 @@
 """Stands between a client and AWS on this machine, and can be told to get in the way."""
 
 import http.client
-import http.server
 import json
 import re
-import threading
+
+from localaws import loopback
 
 # MiniStack keeps the TTL of an authorizer as the text that CloudFormation or a patch gives it; AWS has a number.
 TTL_AS_TEXT = re.compile(rb'("authorizerResultTtlInSeconds": ?)"([0-9]+)"')
@@ -27,11 +27,11 @@ class AwsProxy:
         self._writes = 0
         proxy = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Handler(loopback.Handler):
             protocol_version = "HTTP/1.1"
 
             def handle_request(self):
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                body = self.body()
                 proxy.calls.append((self.command, self.path))
                 if proxy.throttled > 0 and self.path != "/":
                     proxy.throttled -= 1
@@ -62,24 +62,13 @@ class AwsProxy:
 
             def answer(self, status, headers, content):
                 try:
-                    self.send_response(status)
-                    for name, value in headers:
-                        self.send_header(name, value)
-                    self.send_header("Content-Length", str(len(content)))
-                    self.end_headers()
-                    self.wfile.write(content)
+                    super().answer(status, headers, content)
                 except OSError:
                     # The client is gone, which is what some of these tests are about.
                     self.close_connection = True
 
-            def log_message(self, *_):
-                pass
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.port = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._server = loopback.Server(Handler)
+        self.port = self._server.port
 
     def stop(self):
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.stop()

@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 sys.dont_write_bytecode = True
 
 from localaws.solar_system import SolarSystem  # noqa: E402
+from misbehaving_service import SidebandService  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -45,6 +46,35 @@ def dialects(system, apis):
 @pytest.fixture(scope="session")
 def callers(system):
     return {caller.name: caller for caller in system.callers()}
+
+
+@pytest.fixture(scope="module")
+def service():
+    """A sideband service that does as it is told, for the tests of one file."""
+    service = SidebandService()
+    yield service
+    service.stop()
+
+
+@pytest.fixture(scope="module")
+def origin():
+    """What a runner of the edge stands before, for the tests of one file."""
+    # Not at the top: it imports this file.
+    from edge_runner import Origin
+
+    origin = Origin()
+    yield origin
+    origin.stop()
+
+
+@pytest.fixture(scope="module")
+def serve(origin, tmp_path_factory):
+    """Starts runners of the edge, which live as long as the tests of one file."""
+    from edge_runner import Runners
+
+    runners = Runners(origin, tmp_path_factory)
+    yield runners.start
+    runners.stop()
 
 
 @pytest.fixture

@@ -1,14 +1,12 @@
 """The viewer-request runner of tests/edge with a function in it, and an origin behind it."""
 
 import base64
-import http.server
 import json
 import re
 import socket
-import threading
 
 from conftest import eventually
-from localaws import paths
+from localaws import loopback, paths
 from localaws.calls import Endpoint
 from localaws.processes import Process, plain_environment
 
@@ -33,27 +31,21 @@ class Origin:
         self.behaviour = answer_ok
         origin = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Handler(loopback.Handler):
             protocol_version = "HTTP/1.1"
 
             def do_GET(self):
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                body = self.body()
                 origin.calls.append(Call(self.command, self.path, self.headers.items(), body))
                 origin.behaviour(self)
 
             do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_HEAD = do_GET
 
-            def log_message(self, *_):
-                pass
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.port = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._server = loopback.Server(Handler)
+        self.port = self._server.port
 
     def stop(self):
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.stop()
 
 
 class Call:

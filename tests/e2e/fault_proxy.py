@@ -1,9 +1,10 @@
 """Stands between a gateway and its control plane, and can be told to get in the way."""
 
 import http.client
-import http.server
 import threading
 import time
+
+from localaws import loopback
 
 
 class FaultProxy:
@@ -21,11 +22,11 @@ class FaultProxy:
         self.over = threading.Event()
         proxy = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Handler(loopback.Handler):
             protocol_version = "HTTP/1.1"
 
             def handle_request(self):
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                body = self.body()
                 proxy.calls.append((self.command, self.path))
 
                 def real():
@@ -60,18 +61,10 @@ class FaultProxy:
                 self.end_headers()
                 self.wfile.write(content)
 
-            def log_message(self, *_):
-                pass
-
         Handler.proxy = self
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.port = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.port}"
+        self._server = loopback.Server(Handler)
+        self.port = self._server.port
+        self.url = self._server.url
 
     def go_wrong(self, fault, part=""):
         self.part = part
@@ -84,8 +77,7 @@ class FaultProxy:
 
     def stop(self):
         self.go_right()
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.stop()
 
 
 def status(code, *headers):

@@ -2,14 +2,14 @@
 
 import base64
 import hashlib
-import http.server
 import json
 import secrets
-import threading
 import time
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, utils
+
+from localaws import loopback
 
 COORDINATE_BYTES = 32
 
@@ -58,7 +58,7 @@ class LocalIssuer:
         self.rotate()
         issuer = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Handler(loopback.Handler):
             def do_GET(self):
                 issuer.asked.append(self.path)
                 documents = issuer.documents | {
@@ -66,19 +66,11 @@ class LocalIssuer:
                     "/keys": issuer.keys,
                 }
                 body = json.dumps(documents.get(self.path, {})).encode()
-                self.send_response(200 if self.path in documents else 404)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+                status = 200 if self.path in documents else 404
+                self.answer(status, [("Content-Type", "application/json")], body)
 
-            def log_message(self, *_):
-                pass
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._server = loopback.Server(Handler)
+        self.url = self._server.url
 
     def rotate(self):
         """Signs with a new key from now on, and publishes no other."""
@@ -107,8 +99,7 @@ class LocalIssuer:
         return self.token(**claims, cnf={"jkt": key.thumbprint})
 
     def stop(self):
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.stop()
 
 
 def dpop_proof(key, method, url, token):

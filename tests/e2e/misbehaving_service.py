@@ -1,11 +1,11 @@
 """A sideband service that can be told to misbehave, over HTTP or HTTPS."""
 
-import http.server
 import json
 import socket
 import ssl
-import threading
 import time
+
+from localaws import loopback
 
 
 class SidebandService:
@@ -21,13 +21,13 @@ class SidebandService:
         self._open = []
         service = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Handler(loopback.Handler):
             protocol_version = "HTTP/1.1"
             # Else the body of an answer waits for the caller to acknowledge the head.
             disable_nagle_algorithm = True
 
             def do_POST(self):
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                body = self.body()
                 if self.connection not in service._open:
                     service.connections += 1
                     service._open.append(self.connection)
@@ -40,28 +40,18 @@ class SidebandService:
 
             do_GET = do_POST
 
-            def log_message(self, *_):
-                pass
-
-        class Server(http.server.ThreadingHTTPServer):
-            daemon_threads = True
-
+        class Server(loopback.Server):
             def handle_error(self, *_):
                 # A refused TLS handshake is no news here.
                 pass
 
-        self._server = Server(("127.0.0.1", port), Handler)
-        self.port = self._server.server_address[1]
-        self.scheme = "http"
+        context = None
         if certificate is not None:
-            self.scheme = "https"
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             certificate.configure_cert(context)
-            # The handshake is left to the thread of the connection.
-            self._server.socket = context.wrap_socket(
-                self._server.socket, server_side=True, do_handshake_on_connect=False
-            )
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.scheme = "http" if context is None else "https"
+        self._server = Server(Handler, port, context)
+        self.port = self._server.port
 
     def url(self, host="127.0.0.1"):
         return f"{self.scheme}://{host}:{self.port}"
@@ -76,8 +66,7 @@ class SidebandService:
                 pass
 
     def stop(self):
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.stop()
 
 
 def answer(handler, status, body, headers=()):

@@ -3,15 +3,13 @@
 The API is that of the AWS Lambda developer guide, "Using the Lambda runtime API for custom runtimes".
 """
 
-import http.server
 import json
 import queue
-import threading
 import uuid
 from dataclasses import dataclass, field
 
 from function_log import Log
-from localaws import paths
+from localaws import loopback, paths
 from localaws.processes import ComponentFailure, Process, plain_environment
 
 PREFIX = "/2018-06-01/runtime/"
@@ -36,7 +34,7 @@ class RuntimeApi:
         self._outcomes = queue.Queue()
         api = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Handler(loopback.Handler):
             protocol_version = "HTTP/1.1"
 
             def do_GET(self):
@@ -44,33 +42,21 @@ class RuntimeApi:
                 if request_id is None:
                     self.close_connection = True
                     return
-                self.reply(200, event, {
+                headers = {
                     "Lambda-Runtime-Aws-Request-Id": request_id,
                     "Lambda-Runtime-Deadline-Ms": "4102444800000",
                     "Lambda-Runtime-Invoked-Function-Arn": f"arn:aws:lambda:us-east-1:123456789012:function:{FUNCTION}",
-                })
+                }
+                self.answer(200, headers.items(), event)
 
             def do_POST(self):
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"null"
-                self.reply(202, b"{}", {})
+                body = self.body() or b"null"
+                self.answer(202, [], b"{}")
                 request_id, _, kind = self.path.removeprefix(f"{PREFIX}invocation/").partition("/")
                 api._outcomes.put((request_id, kind, json.loads(body)))
 
-            def reply(self, status, body, headers):
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_):
-                pass
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.address = f"127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._server = loopback.Server(Handler)
+        self.address = f"127.0.0.1:{self._server.port}"
 
     def invoke(self, event):
         """The outcome of one event, by the id that the function was given for it."""
@@ -82,8 +68,7 @@ class RuntimeApi:
 
     def stop(self):
         self._events.put((None, None))
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.stop()
 
 
 class NativeAuthorizer:

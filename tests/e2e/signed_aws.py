@@ -4,18 +4,19 @@ What is right is computed by botocore, so by AWS's own code.
 """
 
 import http.client
-import http.server
 import json
 import re
-import threading
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from localaws import loopback
+
 AUTHORIZATION = re.compile(
     r"AWS4-HMAC-SHA256 Credential=([^/]+)/[0-9]{8}/([^/]+)/([^/]+)/aws4_request, ?SignedHeaders=([^,]+), ?Signature=([0-9a-f]+)"
 )
+TYPE = [("Content-Type", "application/x-amz-json-1.1")]
 # What a signature has to cover, beside the time and the token of a role.
 SIGNED = {"host", "x-amz-date", "x-amz-target"}
 
@@ -32,38 +33,26 @@ class SignedAws:
         self._credentials = Credentials(access_key, secret_key, session_token)
         aws = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Handler(loopback.Handler):
             protocol_version = "HTTP/1.1"
             disable_nagle_algorithm = True
 
             def do_POST(self):
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                body = self.body()
                 aws.targets.append(self.headers.get("X-Amz-Target"))
                 if aws.behaviour is not None:
                     aws.behaviour(self)
                 elif not aws.is_signed(self.path, self.headers, body):
-                    self.answer(400, json.dumps({"__type": "InvalidSignatureException"}).encode())
+                    self.answer(400, TYPE, json.dumps({"__type": "InvalidSignatureException"}).encode())
                 else:
                     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
                     connection.request("POST", self.path, body, dict(self.headers))
                     response = connection.getresponse()
-                    self.answer(response.status, response.read())
+                    self.answer(response.status, TYPE, response.read())
                     connection.close()
 
-            def answer(self, status, body):
-                self.send_response(status)
-                self.send_header("Content-Type", "application/x-amz-json-1.1")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_):
-                pass
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._server = loopback.Server(Handler)
+        self.url = self._server.url
 
     def is_signed(self, path, headers, body):
         """Whether the signature is the one that botocore would make of the same request."""
@@ -82,5 +71,4 @@ class SignedAws:
         return auth.signature(text, request) == signature
 
     def stop(self):
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.stop()

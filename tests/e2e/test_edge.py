@@ -10,18 +10,11 @@ import json
 import pytest
 
 from edge_package import UNAVAILABLE, EdgeFunctions, viewer_request
-from misbehaving_service import SidebandService, permit
+from misbehaving_service import permit
 
 CREDENTIAL = "gateway-credential-of-the-tests"
 HOST = "api.example"
 KIB = 1024
-
-
-@pytest.fixture(scope="module")
-def service():
-    service = SidebandService()
-    yield service
-    service.stop()
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,6 @@ import pytest
 
 import misbehaving_service as behaviours
 from edge_package import EdgeFunctions
-from misbehaving_service import SidebandService
 
 CREDENTIAL = "gateway-credential-of-the-tests"
 HOST = "api.example"
@@ -19,13 +18,6 @@ KIB = 1024
 # What a decision says and no log may.
 VALUE = "value-of-a-header"
 STEP_UP = 'Bearer error="insufficient_user_authentication", acr_values="strong stronger", max_age="300"'
-
-
-@pytest.fixture(scope="module")
-def service():
-    service = SidebandService()
-    yield service
-    service.stop()
 
 
 @pytest.fixture(scope="module")

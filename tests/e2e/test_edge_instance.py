@@ -8,28 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from edge_runner import ALLOW, EVENTS, HANDLER, RUNNER, Origin, Runners, refused, write_package
-
-
-@pytest.fixture(scope="module")
-def origin():
-    origin = Origin()
-    yield origin
-    origin.stop()
+from edge_runner import ALLOW, EVENTS, HANDLER, RUNNER, refused, write_package
 
 
 @pytest.fixture(autouse=True)
 def nothing_left(origin):
     yield
     origin.calls.clear()
-
-
-@pytest.fixture(scope="module")
-def serve(origin, tmp_path_factory):
-    """Starts runners, which live as long as the tests of this file."""
-    runners = Runners(origin, tmp_path_factory)
-    yield runners.start
-    runners.stop()
 
 
 def test_handlers_with_a_callback_are_answered_when_nothing_is_left_to_wait_for(serve):

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from edge_runner import RUNNER, Origin, Runners, refused
+from edge_runner import RUNNER, refused
 
 KIB = 1024
 
@@ -114,25 +114,10 @@ CASES = [
 ]
 
 
-@pytest.fixture(scope="module")
-def origin():
-    origin = Origin()
-    yield origin
-    origin.stop()
-
-
 @pytest.fixture(autouse=True)
 def nothing_left(origin):
     yield
     origin.calls.clear()
-
-
-@pytest.fixture(scope="module")
-def serve(origin, tmp_path_factory):
-    """Starts runners, which live as long as the tests of this file."""
-    runners = Runners(origin, tmp_path_factory)
-    yield runners.start
-    runners.stop()
 
 
 @pytest.fixture(scope="module")

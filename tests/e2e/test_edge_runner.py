@@ -13,17 +13,10 @@ import threading
 
 import pytest
 
-from edge_runner import ALLOW, EVENTS, TELL, Origin, Runners, answer_ok, refused
+from edge_runner import ALLOW, EVENTS, TELL, answer_ok, refused
 from localaws.processes import free_port
 
 KIB = 1024
-
-
-@pytest.fixture(scope="module")
-def origin():
-    origin = Origin()
-    yield origin
-    origin.stop()
 
 
 @pytest.fixture(autouse=True)
@@ -31,14 +24,6 @@ def honest_again(origin):
     yield
     origin.behaviour = answer_ok
     origin.calls.clear()
-
-
-@pytest.fixture(scope="module")
-def serve(origin, tmp_path_factory):
-    """Starts runners, which live as long as the tests of this file."""
-    runners = Runners(origin, tmp_path_factory)
-    yield runners.start
-    runners.stop()
 
 
 @pytest.fixture(scope="module")

@@ -30,13 +30,6 @@ def edge(tmp_path_factory):
     functions.stop()
 
 
-@pytest.fixture(scope="module")
-def service():
-    service = SidebandService()
-    yield service
-    service.stop()
-
-
 @pytest.fixture(autouse=True)
 def honest_again(service, edge):
     yield

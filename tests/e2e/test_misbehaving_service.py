@@ -50,13 +50,6 @@ NOT_A_DECISION = {
 
 
 @pytest.fixture(scope="module")
-def service():
-    service = SidebandService()
-    yield service
-    service.stop()
-
-
-@pytest.fixture(scope="module")
 def guarded(system, service):
     """APIs whose authorizer asks the misbehaving service."""
     return system.deploy("misbehaving", service_url=service.url())

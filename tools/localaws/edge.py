@@ -1,13 +1,11 @@
 """CloudFront on this machine: the runner of tests/edge with the packaged function, in front of an origin without a guard."""
 
-import http.server
 import importlib.util
 import json
 import re
 import subprocess
-import threading
 
-from . import paths
+from . import loopback, paths
 from .processes import ComponentFailure, Process, plain_environment
 
 RUNNER = paths.REPOSITORY / "tests" / "edge" / "runner.js"
@@ -22,33 +20,18 @@ class Origin:
         backend = importlib.util.module_from_spec(source)
         source.loader.exec_module(backend)
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Handler(loopback.Handler):
             protocol_version = "HTTP/1.1"
 
             def do_GET(self):
                 answer = backend.handler({"rawPath": self.path.split("?")[0]}, None)
-                body = answer["body"].encode()
-                self.send_response(answer["statusCode"])
-                for name, value in answer["headers"].items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+                self.answer(answer["statusCode"], answer["headers"].items(), answer["body"].encode())
 
-            def log_message(self, *_):
-                pass
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._server = loopback.Server(Handler)
+        self.url = self._server.url
 
     def stop(self):
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.stop()
 
 
 def package(directory, settings, *options):

@@ -16,10 +16,10 @@ use portcullis_enforcement::{
     Decider, DecisionPointSettings, Environment, Metrics, Observation, OnUnavailable, Platform,
     StartError, screened, within,
 };
-use portcullis_model::{ApiRequest, Decision, Deny, Reason, ReasonCode, Reuse};
+use portcullis_model::{ApiRequest, Decision, Deny, Reason, ReasonCode, Reuse, logged_path};
+use portcullis_pdp::Unavailable;
 use portcullis_pdp::clock::Clock;
 use portcullis_pdp::http::{Http, HttpClient};
-use portcullis_pdp::{DECISION_ID, Unavailable};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -266,22 +266,18 @@ fn log(
     request_id: &str,
     cache: Option<&str>,
 ) {
-    let path: String = request.url.path().chars().take(512).collect();
     tracing::info!(
         requestId = request_id,
         decision = decision.as_str(),
         reason = decision.reason.code.as_str(),
         detail = decision.reason.message.as_ref(),
-        decision_id = decision
-            .context
-            .get(DECISION_ID)
-            .and_then(serde_json::Value::as_str),
+        decision_id = decision.id(),
         status = decision.status(),
         cache,
         dialect = dialect.as_str(),
         method = request.method.as_str(),
         host = request.url.host(),
-        path,
+        path = logged_path(request.url.path()),
         "decided"
     );
 }

@@ -98,22 +98,13 @@ impl Reader<'_> {
     fn roots(&self) -> Result<TlsRoots, InvalidSetting> {
         // The second is the name of Cloudentity's authorizer.
         let names = ["PORTCULLIS_ROOT_CA", "HTTP_CLIENT_ROOT_CA"];
-        let set = names
-            .into_iter()
-            .find_map(|name| Some((name, self.0.value(name)?)));
-        let Some((name, text)) = set else {
+        let set = names.into_iter().find(|name| self.0.value(name).is_some());
+        let Some(name) = set else {
             return Ok(TlsRoots::public());
         };
-        let expected = "certificates in PEM, or the path of a file with them";
-        let pem = if text.starts_with("-----BEGIN") {
-            text.to_owned()
-        } else {
-            self.0.read_file(text).map_err(|error| {
-                InvalidSetting::new(name, text, &format!("{expected} ({error})"))
-            })?
-        };
-        TlsRoots::with_pem(pem.as_bytes())
-            .map_err(|error| InvalidSetting::new(name, "[PEM]", &format!("{expected} ({error})")))
+        let read = |pem: &str| TlsRoots::with_pem(pem.as_bytes()).map_err(|e| e.to_string());
+        let roots = SettingReader(self.0).certificates(name, read)?;
+        Ok(roots.unwrap_or_else(TlsRoots::public))
     }
 
     fn origin(&self) -> Result<Option<Origin>, InvalidSetting> {

@@ -18,7 +18,7 @@
 
 use std::collections::BTreeMap;
 
-use portcullis_model::{Decision, Deny, Outcome, Reuse};
+use portcullis_model::{DECISION_ID, Decision, Deny, Outcome, Reuse};
 use serde_json::Value;
 
 /// Longest answer, serialized. Documented for WebSocket APIs (API Gateway Developer Guide, "Quotas
@@ -36,8 +36,6 @@ pub const MAX_CHALLENGE_BYTES: usize = 1024;
 const TRUNCATED: &str = "context_truncated";
 /// What the keys of edited headers start with, and so no other.
 const HEADER: &str = "header_";
-/// The id under which the decision point logged the decision, where it told one.
-const DECISION_ID: &str = "decision_id";
 const MAX_ID_BYTES: usize = 64;
 /// Keys that no member of a decision's context may take: those above, `principalId`, which API
 /// Gateway sets itself, and `claims`, which an HTTP API reserves.
@@ -75,7 +73,7 @@ pub(crate) fn required(decision: &Decision) -> Context {
         Reuse::ThisRequest => context.insert("cache".into(), "off".into()),
         Reuse::SameCredential(_) => context.insert("cache".into(), "credential".into()),
     };
-    if let Some(id) = decision.context.get(DECISION_ID).and_then(Value::as_str) {
+    if let Some(id) = decision.id() {
         context.insert(DECISION_ID.into(), printable(cut(id, MAX_ID_BYTES)).into());
     }
     if let Outcome::Deny(deny) = &decision.outcome {

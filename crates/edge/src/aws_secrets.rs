@@ -38,8 +38,7 @@ impl SecretStore for AwsSecrets {
 
 impl AwsSecrets {
     async fn ask(&self, arn: &str, time: Duration) -> Result<String, String> {
-        let region = arn.split(':').nth(3).filter(|region| is_region(region));
-        let region = region.ok_or("the ARN names no Region")?;
+        let region = SecretKind::region(arn).ok_or("the ARN names no Region")?;
         let credentials = AwsCredentials::from_environment(&self.environment)
             .map_err(|name| format!("{name} is not set, so requests cannot be signed"))?;
         let (service, target, body) = match SecretKind::of(arn) {
@@ -110,13 +109,4 @@ fn kind(arn: &str) -> &'static str {
         Some(SecretKind::SecretsManager) => "AWS Secrets Manager",
         Some(SecretKind::ParameterStore) | None => "AWS Systems Manager",
     }
-}
-
-/// Whether a text can be a Region: it becomes a part of a host name.
-fn is_region(text: &str) -> bool {
-    !text.is_empty()
-        && text.len() <= 32
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }

@@ -12,9 +12,9 @@ use portcullis_aws::{
 use portcullis_enforcement::{
     Decider, Metrics, Observation, OnUnavailable, Platform, StartError, within,
 };
-use portcullis_model::{ApiRequest, Decision, Deny, Outcome, Reason, ReasonCode};
+use portcullis_model::{ApiRequest, Decision, Deny, Outcome, Reason, ReasonCode, logged_path};
+use portcullis_pdp::Unavailable;
 use portcullis_pdp::clock::Clock;
-use portcullis_pdp::{DECISION_ID, Unavailable};
 
 use crate::settings::{EdgeSettings, PartialBodyRule};
 
@@ -200,22 +200,18 @@ fn log(decision: &Decision, event: &ViewerRequest, answer: &EdgeAnswer) {
     for notice in answer.notices() {
         tracing::warn!(requestId = event.request_id(), "{notice}");
     }
-    let path: String = request.url.path().chars().take(512).collect();
     tracing::info!(
         requestId = event.request_id(),
         decision = decision.as_str(),
         reason = decision.reason.code.as_str(),
         detail = decision.reason.message.as_ref(),
-        decision_id = decision
-            .context
-            .get(DECISION_ID)
-            .and_then(serde_json::Value::as_str),
+        decision_id = decision.id(),
         status = decision.status(),
         dialect = DIALECT,
         distribution = event.distribution_id(),
         method = request.method.as_str(),
         host = request.url.host(),
-        path,
+        path = logged_path(request.url.path()),
         "decided"
     );
 }

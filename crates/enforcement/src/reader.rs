@@ -38,6 +38,30 @@ impl SettingReader<'_> {
         };
         found.ok_or_else(|| InvalidSetting::new(name, text, &words()))
     }
+
+    /// Certificate authorities in PEM, from the setting itself or from the file that it names, as `use_them` makes something
+    /// of them or says why it cannot; `None` where the setting is not there.
+    pub fn certificates<T>(
+        &self,
+        name: &'static str,
+        use_them: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Result<Option<T>, InvalidSetting> {
+        let Some(text) = self.0.value(name) else {
+            return Ok(None);
+        };
+        let expected =
+            |error: &str| format!("certificates in PEM, or the path of a file with them ({error})");
+        let pem = if text.starts_with("-----BEGIN") {
+            text.to_owned()
+        } else {
+            self.0
+                .read_file(text)
+                .map_err(|error| InvalidSetting::new(name, text, &expected(&error.to_string())))?
+        };
+        use_them(&pem)
+            .map(Some)
+            .map_err(|error| InvalidSetting::new(name, "[PEM]", &expected(&error)))
+    }
 }
 
 /// The part of a URL that is never a secret: neither user information nor path nor query.

@@ -37,11 +37,22 @@ impl SecretKind {
             _ => None,
         }
     }
+
+    /// The Region in that ARN; `None` where there is no text that can be one: it becomes a part of a host name.
+    #[must_use]
+    pub fn region(arn: &str) -> Option<&str> {
+        let region = arn.split(':').nth(3)?;
+        let is_region = (1..=32).contains(&region.len())
+            && region
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+        is_region.then_some(region)
+    }
 }
 
-/// Whether a text is the ARN of a secret or a parameter, in any partition.
+/// Whether a text is the ARN of a secret or a parameter, in any partition, and says which Region to ask.
 pub(crate) fn is_secret_arn(arn: &str) -> bool {
-    SecretKind::of(arn).is_some()
+    SecretKind::of(arn).is_some() && SecretKind::region(arn).is_some()
 }
 
 /// Why a secret could not be read. Never holds any of it.

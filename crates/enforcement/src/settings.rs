@@ -324,7 +324,7 @@ impl Reader<'_> {
             (None, Some(arn)) if is_secret_arn(arn) => Ok(Some(Secret::Arn(arn.to_owned()))),
             (None, Some(_)) => Err(InvalidSetting::secret(
                 arn_name,
-                "the ARN of a Secrets Manager secret or an SSM parameter",
+                "the ARN of a Secrets Manager secret or an SSM parameter, with its Region",
             )),
             (None, None) => Ok(None),
         }

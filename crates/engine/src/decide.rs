@@ -1,32 +1,35 @@
 //! One decision: service, operation, token, sender, rules, in that order, each step written to the
 //! trace.
 
-use std::borrow::Cow;
+mod answer;
+mod anyone;
+mod token;
+
 use std::cell::OnceCell;
-use std::fmt;
 use std::sync::Arc;
 
-use portcullis_jose::{CompactJws, VerifyError};
 use portcullis_model::{
-    ApiRequest, Challenge, ChallengeError, ChallengeScheme, Check, CheckOutcome, Decision, Deny,
-    FollowUp, Level, Outcome, Reason, ReasonCode, RequestEdits, Reuse, Trace,
+    ApiRequest, ChallengeScheme, Check, CheckOutcome, Decision, Deny, FollowUp, Reason, ReasonCode,
+    Reuse, Trace,
 };
-use serde_json::{Map, Value};
+use serde_json::Map;
 
-use crate::ask::{ask_policy, ask_rule, change, turn_away, with_output};
-use crate::claims::{AccessToken, InvalidClaims};
+use crate::ask::{ask_policy, ask_rule, with_output};
+use crate::claims::AccessToken;
 use crate::credential::{self, SentToken, TokenHash};
-use crate::dpop::InvalidProof;
-use crate::host::{Host, Introspection, VerifiedToken};
+use crate::host::{Host, Introspection};
 use crate::issuer::IssuerUrl;
 use crate::policy::{PolicyInput, Scene};
 use crate::policy_set::{
-    ApiService, Guard, Operation, Outbound, PolicySet, Requirement, Step, TokenIssuer, Unmatched,
+    ApiService, Guard, Operation, Outbound, PolicySet, Requirement, Step, Unmatched,
 };
-use crate::rules::{Refusal, Rule};
+use crate::rules::Rule;
 use crate::screen::{refuse, screen};
-use crate::sender::{self, NotTheSender};
-use crate::statement::{Message, Phase, Statement};
+use crate::sender;
+use crate::statement::{Phase, Statement};
+
+pub(crate) use self::token::Genuine;
+pub use self::token::OpaqueToken;
 
 /// The signature algorithms of DPoP proofs, as challenges name them (RFC 9449 section 7.1).
 pub(crate) const DPOP_ALGORITHMS: &str =
@@ -52,33 +55,6 @@ pub enum Progress {
         /// About which token.
         token: OpaqueToken,
     },
-}
-
-/// An opaque access token, on its way to the issuer that can read it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct OpaqueToken {
-    text: String,
-    hash: TokenHash,
-}
-
-impl OpaqueToken {
-    /// The token itself, a secret.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.text
-    }
-
-    /// What it is known by in caches.
-    #[must_use]
-    pub const fn hash(&self) -> TokenHash {
-        self.hash
-    }
-}
-
-impl fmt::Debug for OpaqueToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "OpaqueToken([{} bytes])", self.text.len())
-    }
 }
 
 /// What a decision is made for.
@@ -209,13 +185,6 @@ pub(crate) struct Course<'a> {
     trace: Trace,
 }
 
-/// A genuine token, or why there is none.
-pub(crate) enum Genuine<'a> {
-    Jwt(Arc<VerifiedToken>, &'a TokenIssuer),
-    Introspected(Arc<Introspection>, &'a TokenIssuer),
-    Not(Box<Progress>),
-}
-
 impl<'a> Course<'a> {
     pub(crate) fn new(
         service: &'a ApiService,
@@ -241,81 +210,6 @@ impl<'a> Course<'a> {
             scheme: wanted_scheme(operation.map(|operation| &operation.guard)),
             trace,
         }
-    }
-
-    /// Anyone gets through. What a cached answer is worth elsewhere depends on the token, which
-    /// nobody is made to wait for here.
-    pub(crate) fn public(self) -> Decision {
-        self.anyone(ReasonCode::Public, "the operation is public")
-    }
-
-    /// The same where no operation covers the request, and the service lets everyone through.
-    pub(crate) fn open(self) -> Decision {
-        let message = "no operation covers the request; the service lets everyone through";
-        self.anyone(ReasonCode::Unmatched, message)
-    }
-
-    fn anyone(mut self, code: ReasonCode, message: &'static str) -> Decision {
-        let reuse = if self.reusable {
-            self.reuse_of_public()
-        } else {
-            Reuse::ThisRequest
-        };
-        self.trace.checks.clear();
-        let outbound = self.outbound();
-        let statements: Vec<&Statement> = outbound
-            .statements
-            .iter()
-            .filter(|statement| statement.is_for(Phase::Request, true))
-            .collect();
-        let document = if statements.is_empty() {
-            Value::Null
-        } else {
-            let parameters = self.parameters();
-            let input = PolicyInput::new(None, self.scene(), &parameters, None);
-            with_output(input.document(), &Map::new())
-        };
-        let mut decision = self.permit_with(code, message, None, &statements, &document);
-        let wanted = decision.is_permit() && outbound.wants_response();
-        decision.follow_up = wanted.then_some(FollowUp::Anonymous);
-        decision.reuse = reuse;
-        decision
-    }
-
-    fn reuse_of_public(&mut self) -> Reuse {
-        let Ok(Some(sent)) = credential::token(self.request) else {
-            return self
-                .service
-                .coverage(None)
-                .map_or(Reuse::ThisRequest, Reuse::SameCredential);
-        };
-        let hash = TokenHash::of(sent.text, self.host.crypto());
-        let coverage = match self.genuine(&sent, hash) {
-            // A token that is not accepted opens what is public; one that is not known yet may open more.
-            Genuine::Not(progress) => match *progress {
-                Progress::Decided(_) => self.service.coverage(None),
-                Progress::NeedsKeys { .. } | Progress::NeedsIntrospection { .. } => None,
-            },
-            Genuine::Jwt(verified, issuer) => {
-                let typ = verified.typ.as_deref();
-                match AccessToken::check(&verified.claims, typ, issuer, self.now) {
-                    Ok(token) => self.service.coverage(Some(&token)),
-                    // It will open more soon.
-                    Err(InvalidClaims::NotYetValid) => None,
-                    Err(_) => self.service.coverage(None),
-                }
-            }
-            Genuine::Introspected(introspection, issuer) => match &*introspection {
-                Introspection::Active(claims) => {
-                    match AccessToken::check_introspected(claims, issuer, self.now) {
-                        Ok(token) => self.service.coverage(Some(&token)),
-                        Err(_) => self.service.coverage(None),
-                    }
-                }
-                Introspection::Inactive => self.service.coverage(None),
-            },
-        };
-        coverage.map_or(Reuse::ThisRequest, Reuse::SameCredential)
     }
 
     /// Asks for a valid token, then for every step.
@@ -404,92 +298,6 @@ impl<'a> Course<'a> {
             },
             other => other,
         }
-    }
-
-    /// Finds out whether the token is one of an issuer that the service trusts.
-    pub(crate) fn genuine(&mut self, sent: &SentToken<'_>, hash: TokenHash) -> Genuine<'a> {
-        if let Some(known) = self.remembered(&hash) {
-            return known;
-        }
-        if let Some(issuer) = self.service.introspecting_issuer()
-            && !sent.has_jws_form()
-        {
-            return match self.host.introspection(&issuer.issuer, &hash) {
-                Some(introspection) => Genuine::Introspected(introspection, issuer),
-                None => Genuine::Not(Box::new(Progress::NeedsIntrospection {
-                    issuer: issuer.issuer.clone(),
-                    token: OpaqueToken {
-                        text: sent.text.to_owned(),
-                        hash,
-                    },
-                })),
-            };
-        }
-        let jws = match CompactJws::parse(sent.text) {
-            Ok(jws) => jws,
-            Err(error) => {
-                return Genuine::Not(Box::new(Progress::Decided(
-                    self.invalid_token(ReasonCode::MalformedToken, error.to_string()),
-                )));
-            }
-        };
-        let named = jws.payload().get("iss").and_then(Value::as_str);
-        let Some(issuer) = named.and_then(|name| self.service.issuer(name)) else {
-            let message = "the token names no issuer that the API service accepts";
-            return Genuine::Not(Box::new(Progress::Decided(
-                self.invalid_token(ReasonCode::UnknownIssuer, message),
-            )));
-        };
-        let Some(keys) = self.host.keys(&issuer.issuer) else {
-            return Genuine::Not(Box::new(Progress::NeedsKeys {
-                issuer: issuer.issuer.clone(),
-                otherwise: None,
-            }));
-        };
-        if let Err(error) = jws.verify_with(&keys).map(drop) {
-            // The key that is needed may be newer than those that are here, under a new name or
-            // under an old one.
-            let otherwise = Some(match error {
-                VerifyError::Key(_) => {
-                    let message = "none of the issuer's keys fits the token";
-                    self.invalid_token(ReasonCode::UnknownKey, message)
-                }
-                error => self.invalid_token(ReasonCode::InvalidSignature, error.to_string()),
-            });
-            return Genuine::Not(Box::new(Progress::NeedsKeys {
-                issuer: issuer.issuer.clone(),
-                otherwise,
-            }));
-        }
-        let verified = Arc::new(VerifiedToken {
-            typ: jws.typ().map(str::to_owned),
-            claims: jws.into_payload(),
-            keys,
-        });
-        // Only what would be accepted now is worth a place.
-        let typ = verified.typ.as_deref();
-        if AccessToken::check(&verified.claims, typ, issuer, self.now).is_ok()
-            && let Some(expires) = verified.claims.get("exp").and_then(Value::as_f64)
-        {
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "a NumericDate is checked not to be negative, and a cast of a float saturates"
-            )]
-            let expires = (expires.ceil() as u64).saturating_add(issuer.leeway);
-            self.host
-                .keep_verified_token(hash, Arc::clone(&verified), expires);
-        }
-        Genuine::Jwt(verified, issuer)
-    }
-
-    /// A token whose signature was verified before with the keys that the issuer still has.
-    fn remembered(&self, hash: &TokenHash) -> Option<Genuine<'a>> {
-        let verified = self.host.verified_token(hash, self.now)?;
-        let named = verified.claims.get("iss").and_then(|iss| iss.as_str())?;
-        let issuer = self.service.issuer(named)?;
-        let keys = self.host.keys(&issuer.issuer)?;
-        Arc::ptr_eq(&keys, &verified.keys).then_some(Genuine::Jwt(verified, issuer))
     }
 
     fn judge(
@@ -621,40 +429,6 @@ impl<'a> Course<'a> {
         }
     }
 
-    /// A permit with what statements change about the request, or a deny where one that is obligatory
-    /// cannot be carried out.
-    fn permit_with(
-        mut self,
-        code: ReasonCode,
-        message: &'static str,
-        subject: Option<&str>,
-        statements: &[&Statement],
-        document: &Value,
-    ) -> Decision {
-        if statements.is_empty() {
-            return self.permit(code, message, subject);
-        }
-        let url = &self.request.url;
-        let query = url.query().unwrap_or_default().to_owned();
-        let body = self.request.body.as_deref();
-        let mut changed = Message::new(&self.request.headers, Some(query), body);
-        if let Err(unfulfilled) = change(&mut changed, statements, document, &mut self.trace) {
-            return self.deny(
-                Deny::status(500),
-                ReasonCode::StatementUnfulfilled,
-                unfulfilled,
-            );
-        }
-        let edits = changed.finish();
-        let mut decision = self.permit(code, message, subject);
-        decision.outcome = Outcome::Permit(RequestEdits {
-            headers: edits.headers,
-            url: edits.query.map(|query| with_query(url.as_str(), &query)),
-            body: edits.body,
-        });
-        decision
-    }
-
     /// The path parameters of the operation's pattern that covers the request.
     fn parameters(&self) -> Vec<(&'a str, &'a str)> {
         let relative = self.relative;
@@ -666,178 +440,5 @@ impl<'a> Course<'a> {
                     .find_map(|path| path.captures(relative))
             })
             .unwrap_or_default()
-    }
-
-    fn permit(self, code: ReasonCode, message: &'static str, subject: Option<&str>) -> Decision {
-        let mut decision = Decision::permit(Reason::new(code, message));
-        decision.principal = subject.map(str::to_owned);
-        decision.trace = self.trace;
-        decision
-    }
-
-    fn deny(self, deny: Deny, code: ReasonCode, message: impl Into<Cow<'static, str>>) -> Decision {
-        let mut decision = Decision::deny(deny, Reason::new(code, message));
-        decision.trace = self.trace;
-        decision
-    }
-
-    fn passed(&mut self, name: &'static str, detail: &'static str) {
-        self.note(name, CheckOutcome::Passed, detail.into());
-    }
-
-    /// What every challenge of the service says.
-    fn challenge(&self) -> Challenge {
-        self.service.challenge(self.scheme)
-    }
-
-    /// 401 without an error code: there was nothing to be wrong (RFC 6750 section 3.1).
-    fn missing_token(mut self) -> Decision {
-        let message = "the request carries no access token";
-        self.failed("token", message.into());
-        let challenge = self.challenge();
-        self.deny(
-            Deny::challenge(401, challenge),
-            ReasonCode::MissingToken,
-            message,
-        )
-    }
-
-    /// 401 `invalid_token` (RFC 6750 section 3.1).
-    fn invalid_token(
-        &mut self,
-        code: ReasonCode,
-        message: impl Into<Cow<'static, str>>,
-    ) -> Decision {
-        self.unauthorized("token", code, ChallengeError::InvalidToken, message)
-    }
-
-    /// 401 with an error that says what was wrong with the credential.
-    fn unauthorized(
-        &mut self,
-        check: &'static str,
-        code: ReasonCode,
-        error: ChallengeError,
-        message: impl Into<Cow<'static, str>>,
-    ) -> Decision {
-        let message = message.into();
-        self.failed(check, message.clone());
-        let challenge = Challenge {
-            error: Some(error),
-            error_description: Some(message.to_string()),
-            ..self.challenge()
-        };
-        let mut decision =
-            Decision::deny(Deny::challenge(401, challenge), Reason::new(code, message));
-        decision.trace = std::mem::take(&mut self.trace);
-        decision
-    }
-
-    /// A genuine token that was not taken from whoever sent it (RFC 9449 section 7.1, RFC 8705
-    /// section 3).
-    fn not_the_sender(mut self, error: NotTheSender) -> Decision {
-        let message = error.to_string();
-        match error {
-            NotTheSender::NoRoom => {
-                self.failed("sender", message.clone().into());
-                self.deny(Deny::status(503), ReasonCode::ReplayStoreFull, message)
-            }
-            NotTheSender::Proof(InvalidProof::Nonce) => {
-                let mut decision = self.unauthorized(
-                    "sender",
-                    ReasonCode::DpopNonceRequired,
-                    ChallengeError::UseDpopNonce,
-                    message,
-                );
-                if let (Some(nonces), Outcome::Deny(deny)) =
-                    (self.host.nonces(), &mut decision.outcome)
-                {
-                    // A nonce is made of characters that a header can hold.
-                    let _ = deny.headers.append("DPoP-Nonce", &nonces.current(self.now));
-                }
-                decision
-            }
-            NotTheSender::Proof(_) => self.unauthorized(
-                "sender",
-                ReasonCode::InvalidDpopProof,
-                ChallengeError::InvalidDpopProof,
-                message,
-            ),
-            NotTheSender::SentAsBearer
-            | NotTheSender::NotBound
-            | NotTheSender::NoCertificate
-            | NotTheSender::OtherCertificate => {
-                if error == NotTheSender::SentAsBearer {
-                    self.scheme = ChallengeScheme::Dpop;
-                }
-                self.unauthorized(
-                    "sender",
-                    ReasonCode::SenderConstraintUnmet,
-                    ChallengeError::InvalidToken,
-                    message,
-                )
-            }
-        }
-    }
-
-    fn refused(
-        mut self,
-        refusal: Refusal,
-        statements: &[&Statement],
-        document: &Value,
-    ) -> Decision {
-        let Refusal {
-            status,
-            code,
-            message,
-            challenge,
-        } = refusal;
-        let mut deny = match challenge {
-            Some(challenge) => {
-                if challenge.scheme == ChallengeScheme::Dpop {
-                    self.scheme = ChallengeScheme::Dpop;
-                }
-                let common = self.challenge();
-                Deny::challenge(
-                    status,
-                    Challenge {
-                        scheme: common.scheme,
-                        realm: common.realm,
-                        resource_metadata: common.resource_metadata,
-                        algs: common.algs,
-                        error_description: Some(message.to_string()),
-                        ..challenge
-                    },
-                )
-            }
-            None => Deny::status(status),
-        };
-        let common = self.challenge();
-        turn_away(&mut deny, statements, &common, document, &mut self.trace);
-        self.deny(deny, code, message)
-    }
-
-    fn failed(&mut self, name: &'static str, detail: Cow<'static, str>) {
-        self.note(name, CheckOutcome::Failed, detail);
-    }
-
-    /// A step that is asked of every request.
-    fn note(&mut self, name: &'static str, outcome: CheckOutcome, detail: Cow<'static, str>) {
-        self.trace.checks.push(Check {
-            name,
-            level: Level::Request,
-            outcome,
-            detail,
-            attributes: Vec::new(),
-        });
-    }
-}
-
-/// The same URL with another query.
-fn with_query(url: &str, query: &str) -> String {
-    let before = url.split_once('?').map_or(url, |(before, _)| before);
-    if query.is_empty() {
-        before.to_owned()
-    } else {
-        format!("{before}?{query}")
     }
 }

@@ -54,8 +54,27 @@ impl fmt::Display for Diagnostic {
 #[error("{}", .0.iter().map(Diagnostic::to_string).collect::<Vec<_>>().join("\n"))]
 pub struct Diagnostics(pub Vec<Diagnostic>);
 
+/// What may have been meant by a name that is not known: the nearest of those that are, or else any of them.
+pub(crate) fn suggestion<'a>(
+    name: &str,
+    known: impl IntoIterator<Item = &'a str> + Clone,
+) -> String {
+    did_you_mean(name, known.clone()).unwrap_or_else(|| {
+        let known: Vec<_> = known.into_iter().collect();
+        format!("expected one of {}", known.join(", "))
+    })
+}
+
+/// The nearest of the names that are known, as a question, where one is near.
+pub(crate) fn did_you_mean<'a>(
+    name: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Option<String> {
+    nearest(name, known).map(|name| format!("did you mean \"{name}\"?"))
+}
+
 /// The nearest of the names that are known, for a name that is not.
-pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
         .map(|candidate| {

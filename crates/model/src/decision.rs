@@ -12,6 +12,9 @@ use crate::coverage::Coverage;
 use crate::header::HeaderMap;
 use crate::reason::Reason;
 
+/// The member of a decision's context that names it in the log of whoever made it.
+pub const DECISION_ID: &str = "decision_id";
+
 /// A decision.
 #[derive(Clone, PartialEq)]
 pub struct Decision {
@@ -83,6 +86,12 @@ impl Decision {
             claims: None,
             trace: Trace::default(),
         }
+    }
+
+    /// Its name in the log of the decision point, where that told one ([`DECISION_ID`]).
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.context.get(DECISION_ID).and_then(Value::as_str)
     }
 
     /// `permit` or `deny`, the words of logs and output.

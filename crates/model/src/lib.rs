@@ -19,8 +19,8 @@ mod url;
 pub use challenge::{Challenge, ChallengeError, ChallengeScheme};
 pub use coverage::{Coverage, Route};
 pub use decision::{
-    Attribute, BodyEdit, Check, CheckOutcome, Decision, Deny, FollowUp, HeaderEdit, Level, Outcome,
-    RequestEdits, Reuse, Trace,
+    Attribute, BodyEdit, Check, CheckOutcome, DECISION_ID, Decision, Deny, FollowUp, HeaderEdit,
+    Level, Outcome, RequestEdits, Reuse, Trace,
 };
 pub use header::{HeaderField, HeaderMap, InvalidHeader, MAX_HEADER_BYTES, MAX_HEADERS};
 pub use path::{AmbiguousPath, DecodedPath};
@@ -35,4 +35,5 @@ pub use request::{
 pub use response::{ApiResponse, ResponseDecision, ResponseEdits, ResponseOutcome};
 pub use url::{
     BaseUrl, InvalidBaseUrl, InvalidUrl, MAX_BASE_URL_CHARS, MAX_URL_BYTES, RequestUrl, Scheme,
+    logged_path,
 };

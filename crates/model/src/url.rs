@@ -53,6 +53,16 @@ pub struct RequestUrl {
     query: Option<String>,
 }
 
+/// Longest path in a line of a log, in characters.
+const MAX_LOGGED_CHARS: usize = 512;
+
+/// As much of a path as a line of a log holds: its first 512 characters.
+#[must_use]
+pub fn logged_path(path: &str) -> &str {
+    let end = path.char_indices().nth(MAX_LOGGED_CHARS);
+    end.and_then(|(end, _)| path.get(..end)).unwrap_or(path)
+}
+
 impl RequestUrl {
     /// Parses a URL of at most [`MAX_URL_BYTES`] bytes.
     pub fn parse(raw: &str) -> Result<Self, InvalidUrl> {
@@ -276,6 +286,14 @@ pub enum InvalidBaseUrl {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_of_a_log_holds_512_characters_of_a_path() {
+        for (length, expected) in [(0, 0), (511, 511), (512, 512), (513, 512)] {
+            let path = "é".repeat(length);
+            assert_eq!(logged_path(&path).chars().count(), expected, "{length}");
+        }
+    }
 
     #[test]
     fn keeps_what_was_sent() {

@@ -19,12 +19,12 @@ use std::time::Duration;
 use portcullis_engine::{ApiService, IssuerUrl, PolicySet};
 use portcullis_jose::Jwks;
 use portcullis_model::{
-    ApiRequest, Challenge, ChallengeError, ChallengeScheme, Check, CheckOutcome, Decision, Deny,
-    Level, Outcome, Reason, ReasonCode, RequestEdits, Reuse,
+    ApiRequest, Challenge, ChallengeError, ChallengeScheme, Check, CheckOutcome, DECISION_ID,
+    Decision, Deny, Level, Outcome, Reason, ReasonCode, RequestEdits, Reuse,
 };
 
 use crate::clock::{Clock, timeout};
-use crate::decision_point::{DECISION_ID, DecisionFuture, DecisionPoint, Unavailable};
+use crate::decision_point::{DecisionFuture, DecisionPoint, Unavailable};
 use crate::keys::Fetch;
 use crate::local::{LocalDecisionPoint, LocalSettings};
 

@@ -10,9 +10,6 @@ use portcullis_model::{
     ResponseOutcome, Trace,
 };
 
-/// The member of a decision's context that names it in the log of the decision point.
-pub const DECISION_ID: &str = "decision_id";
-
 /// A decision on its way.
 pub type DecisionFuture<'a> =
     Pin<Box<dyn Future<Output = Result<Decision, Unavailable>> + Send + 'a>>;

@@ -29,6 +29,6 @@ pub mod task;
 pub mod verified_tokens;
 
 pub use decision_point::{
-    DECISION_ID, DecisionFuture, DecisionPoint, InspectionFuture, JwksUriFuture, Unavailable,
+    DecisionFuture, DecisionPoint, InspectionFuture, JwksUriFuture, Unavailable,
 };
 pub use portcullis_engine::PolicySet;

@@ -10,11 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use portcullis_model::{ApiRequest, Decision};
+use portcullis_model::{ApiRequest, DECISION_ID, Decision};
 use portcullis_sideband::{MAX_REPLY_BYTES, SidebandError, SidebandReply, SidebandRequest};
 
 use crate::clock::Clock;
-use crate::decision_point::{DECISION_ID, DecisionFuture, DecisionPoint, Unavailable};
+use crate::decision_point::{DecisionFuture, DecisionPoint, Unavailable};
 use crate::http::{Http, HttpRequest, HttpResponse, InvalidRequest};
 use crate::remote::{Call, RemoteService, USER_AGENT};
 

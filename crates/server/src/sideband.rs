@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use portcullis_model::{
     ApiRequest, Decision, Method, RequestUrl, ResponseDecision, ResponseOutcome, Source,
+    logged_path,
 };
 use portcullis_sideband::{
     SidebandReply, SidebandRequest, SidebandResponse, SidebandResponseReply,
@@ -200,7 +201,6 @@ fn log(
     path: &str,
     elapsed: Duration,
 ) {
-    let path: String = path.chars().take(512).collect();
     tracing::info!(
         decision_id = id,
         decision = decision.as_str(),
@@ -210,7 +210,7 @@ fn log(
         operation = decision.trace.operation.as_deref(),
         gateway = caller.gateway.as_deref(),
         method,
-        path,
+        path = logged_path(path),
         elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
         "decided"
     );

@@ -10,7 +10,7 @@ use portcullis_test_support::issuer::Issuer;
 use portcullis_test_support::lambda::Function;
 use serde_json::{Value, json};
 
-use crate::support::{BOOTSTRAP, allows, check_log, rest_event};
+use crate::support::{BOOTSTRAP, allows, check_log, event};
 
 const TABLE: &str =
     "GET /planets = silver; GET /moons = gold platinum; GET /asteroids; GET /health = public";
@@ -116,14 +116,6 @@ fn function(issuer: &Issuer, more: &[(&str, &str)]) -> Function {
     let mut function = Function::start(Path::new(BOOTSTRAP), &[&own[..], more].concat());
     function.ready();
     function
-}
-
-fn event(path: &str, token: Option<&str>) -> String {
-    let mut event = rest_event(path);
-    let values = token.map(|token| json!([format!("Bearer {token}")]));
-    event["headers"] = json!({});
-    event["multiValueHeaders"] = json!({ "Authorization": values.unwrap_or(json!([])) });
-    event.to_string()
 }
 
 fn resources(answer: &str) -> Vec<String> {

@@ -131,3 +131,12 @@ pub(crate) fn check_log(log: &str) -> Vec<Value> {
     }
     lines
 }
+
+/// The same as text, with that token or none.
+pub(crate) fn event(path: &str, token: Option<&str>) -> String {
+    let mut event = rest_event(path);
+    let values = token.map(|token| json!([format!("Bearer {token}")]));
+    event["headers"] = json!({});
+    event["multiValueHeaders"] = json!({ "Authorization": values.unwrap_or(json!([])) });
+    event.to_string()
+}

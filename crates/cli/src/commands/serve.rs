@@ -2,28 +2,25 @@
 
 mod database;
 mod decisions;
+mod policy;
+mod secrets;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use clap::Args;
-use portcullis_engine::{IssuerUrl, Nonces};
-use portcullis_pdp::PolicySet;
+use portcullis_engine::IssuerUrl;
 use portcullis_pdp::clock::{Clock, SystemClock};
-use portcullis_pdp::directory::{Fingerprint, PolicyDirectory};
-use portcullis_pdp::http::{HttpClient, TlsRoots};
-use portcullis_pdp::local::{LocalDecisionPoint, LocalSettings, Secrets};
-use portcullis_pdp::nonces::{KeyedNonces, MIN_NONCE_KEY_BYTES};
+use portcullis_pdp::http::HttpClient;
 use portcullis_policies::Worker;
 use portcullis_server::{
-    AppState, CountedDecisions, CountedFetch, DEFAULT_DRAIN_DELAY, DEFAULT_MAX_REQUESTS,
-    DRAIN_TIME, DecisionWriter, Deployments, GatewayCredentials, LARGEST_MAX_REQUESTS, Limits,
-    Loaded, MIN_STATE_KEY_BYTES, MIN_UNGUESSABLE_BYTES, Metrics, Operations, Readiness, Serving,
-    StateKey, StopSignal, Stopper, Stopping, SystemIssuer, TLS_RELOAD_INTERVAL, TlsIdentity,
-    TraceSettings, Traces, metrics_router, router, serve, watch,
+    AppState, CountedDecisions, DEFAULT_DRAIN_DELAY, DEFAULT_MAX_REQUESTS, DRAIN_TIME,
+    DecisionWriter, GatewayCredentials, LARGEST_MAX_REQUESTS, Limits, Loaded,
+    MIN_UNGUESSABLE_BYTES, Metrics, Operations, Readiness, Serving, StopSignal, Stopper, Stopping,
+    TLS_RELOAD_INTERVAL, TlsIdentity, TraceSettings, Traces, metrics_router, router, serve,
 };
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
@@ -37,7 +34,9 @@ use tracing_subscriber::{Layer, fmt};
 
 use self::database::{Database, administration, all_credentials};
 use self::decisions::DecisionArguments;
-use super::{Outcome, directory};
+use self::policy::{follow, load};
+use self::secrets::{credentials, state_key, system_issuer};
+use super::Outcome;
 
 /// Most connections at once to the address for metrics alone.
 const MAX_METRICS_CONNECTIONS: usize = 16;
@@ -275,84 +274,10 @@ async fn finish(
     }
 }
 
-/// Keeps the policy and the credentials up to date, in the background.
-fn follow(
-    loaded: LoadedPolicy,
-    database: Option<&Database>,
-    worker: Worker,
-    metrics: Metrics,
-    readiness: Readiness,
-    clock: Arc<dyn Clock>,
-) {
-    if let Some(database) = database {
-        let (store, credentials) = (database.store.clone(), Arc::clone(&database.credentials));
-        tokio::spawn(async move { credentials.follow(&store, &*clock).await });
-        let deployments = Deployments {
-            store: database.store.clone(),
-            point: loaded.point,
-            worker,
-            languages: portcullis_policies::languages(),
-            metrics,
-            readiness,
-        };
-        tokio::spawn(deployments.follow());
-    } else if let Some((directory, seen)) = loaded.directory {
-        tokio::spawn(async move {
-            loaded.point.hydrate().await;
-            readiness.set(true);
-            tracing::info!("ready");
-            watch(directory, seen, loaded.point, worker, metrics).await;
-        });
-    }
-}
-
 async fn bind(address: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address}"))
-}
-
-/// A policy that decides, and what its directory looked like. Of a database nothing is loaded yet.
-struct LoadedPolicy {
-    directory: Option<(PolicyDirectory, Fingerprint)>,
-    point: Arc<LocalDecisionPoint>,
-    services: usize,
-    http: Arc<HttpClient>,
-}
-
-fn load(arguments: &Arguments, clock: &Arc<dyn Clock>, metrics: &Metrics) -> Result<LoadedPolicy> {
-    let (directory, policy) = match &arguments.policy {
-        Some(path) => {
-            let directory = directory(path);
-            let seen = directory.fingerprint()?;
-            let policy = directory.load()?;
-            metrics.loaded(Loaded::Policy, true);
-            (Some((directory, seen)), policy)
-        }
-        // Nothing is covered until there is a deployment.
-        None => (None, PolicySet::default()),
-    };
-    let services = policy.services().len();
-    let http = Arc::new(HttpClient::new(&roots(arguments)?)?);
-    let fetch = CountedFetch::new(Arc::clone(&http) as _, metrics.clone());
-    let settings = LocalSettings {
-        nonces: nonces(arguments)?.map(|nonces| Arc::new(nonces) as Arc<dyn Nonces>),
-        secrets: Some(Secrets::new(if arguments.database_url.is_some() {
-            deployed_secret
-        } else {
-            environment_variable
-        })),
-        keep_claims: arguments.decisions.keeps_claims(),
-        ..LocalSettings::default()
-    };
-    let point =
-        LocalDecisionPoint::with_settings(policy, Arc::new(fetch), Arc::clone(clock), settings)?;
-    Ok(LoadedPolicy {
-        directory,
-        point: Arc::new(point),
-        services,
-        http,
-    })
 }
 
 /// The traces, where the standard variables of OpenTelemetry say where they go.
@@ -414,85 +339,6 @@ fn drain_delay(arguments: &Arguments) -> Duration {
     }
 }
 
-/// The gateway credentials that are given; `None` where the user insists on none, or has them in the database.
-fn credentials(arguments: &Arguments) -> Result<Option<GatewayCredentials>> {
-    let from_file = match &arguments.credentials {
-        Some(path) => {
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "the file that --credentials names"
-            )]
-            let text = std::fs::read_to_string(path)
-                .with_context(|| format!("cannot read {}", path.display()))?;
-            Some(text)
-        }
-        None => None,
-    };
-    match from_file.or_else(|| arguments.gateway_credentials.clone()) {
-        Some(_) if arguments.insecure_no_credentials => {
-            bail!(
-                "PORTCULLIS_GATEWAY_CREDENTIALS is set and --insecure-no-credentials is given: remove one"
-            )
-        }
-        Some(list) => Ok(Some(GatewayCredentials::parse(&list)?)),
-        None if arguments.insecure_no_credentials => loopback_only(arguments).map(|()| None),
-        None if arguments.database_url.is_some() => Ok(None),
-        None => bail!(
-            "no gateway credentials: set PORTCULLIS_GATEWAY_CREDENTIALS, name a file with --credentials, \
-             or give --insecure-no-credentials on a loopback address"
-        ),
-    }
-}
-
-fn loopback_only(arguments: &Arguments) -> Result<()> {
-    if !arguments.listen.ip().is_loopback() {
-        bail!(
-            "--insecure-no-credentials is for a loopback address only, and {} is none",
-            arguments.listen
-        )
-    }
-    Ok(())
-}
-
-/// A variable that the policy names as the place of a secret.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "which variables hold secrets is up to the policy"
-)]
-fn environment_variable(name: &str) -> Option<String> {
-    std::env::var(name).ok()
-}
-
-/// The same for a deployment. Who may deploy is not who runs this process: no other variable of it may be sent to
-/// an introspection endpoint that a deployment names.
-fn deployed_secret(name: &str) -> Option<String> {
-    name.starts_with("INTROSPECTION_")
-        .then(|| environment_variable(name))
-        .flatten()
-}
-
-/// What the states are sealed with that gateways hand back: set, where there are replicas.
-fn state_key(arguments: &Arguments) -> Result<StateKey> {
-    let Some(text) = &arguments.state_key else {
-        return StateKey::random().context("the system gives no random bytes");
-    };
-    StateKey::from_text(text.trim().as_bytes()).with_context(|| {
-        format!("PORTCULLIS_STATE_KEY is [redacted]: expected at least {MIN_STATE_KEY_BYTES} characters, such as those of `openssl rand -hex 32`")
-    })
-}
-
-/// What signs the access tokens of gateways. A state key that is too short has stopped the start before.
-fn system_issuer(arguments: &Arguments) -> SystemIssuer {
-    let key = arguments.state_key.as_deref().map(str::trim);
-    let sealed = key.and_then(|key| SystemIssuer::sealed_with(key.as_bytes()));
-    sealed.unwrap_or_else(|| {
-        if arguments.public_url.is_some() {
-            tracing::warn!("the access tokens of Cloudentity gateways end with this process, and no other replica takes them: set PORTCULLIS_STATE_KEY");
-        }
-        SystemIssuer::of_this_process()
-    })
-}
-
 /// Where clients find the service, for metadata.
 fn public_url(arguments: &Arguments) -> Result<Option<Arc<str>>> {
     let Some(url) = &arguments.public_url else {
@@ -504,30 +350,6 @@ fn public_url(arguments: &Arguments) -> Result<Option<Arc<str>>> {
         anyhow!("--public-url {url}: expected an https URL without query and fragment, such as https://pdp.example.com")
     })?;
     Ok(Some(trimmed.into()))
-}
-
-/// The nonces that DPoP proofs must carry, where there is a key for them.
-fn nonces(arguments: &Arguments) -> Result<Option<KeyedNonces>> {
-    let Some(key) = &arguments.dpop_nonce_key else {
-        return Ok(None);
-    };
-    let nonces = KeyedNonces::new(key.trim().as_bytes());
-    let too_short = || {
-        anyhow!(
-            "PORTCULLIS_DPOP_NONCE_KEY is [redacted]: expected at least {MIN_NONCE_KEY_BYTES} characters, such as those of `openssl rand -hex 32`"
-        )
-    };
-    nonces.map(Some).ok_or_else(too_short)
-}
-
-fn roots(arguments: &Arguments) -> Result<TlsRoots> {
-    let Some(path) = &arguments.root_ca else {
-        return Ok(TlsRoots::public());
-    };
-    #[expect(clippy::disallowed_methods, reason = "the file that --root-ca names")]
-    let pem = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    TlsRoots::with_pem(&pem)
-        .with_context(|| format!("{} holds no usable certificates", path.display()))
 }
 
 /// SIGTERM, which orchestrators send, and SIGINT, which Ctrl-C sends, from now on.

@@ -9,7 +9,9 @@ mod administration;
 mod command;
 mod decide;
 mod decisions;
+mod dependency_tree;
 mod deployments;
+mod file_sizes;
 mod floors;
 mod operations;
 mod package;
@@ -19,3 +21,6 @@ mod policy_test;
 mod reason_codes;
 mod serve;
 mod token_verify;
+
+/// The top directory of the project.
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");

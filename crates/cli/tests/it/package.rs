@@ -60,6 +60,19 @@ fn settings_that_the_function_would_refuse_are_refused_with_their_place() {
             "SERVICE_URL = \"https://a.example\"\nSECRET_HEADER_VALUE = \"hunter2hunter2hunter2\"\nPORTCULLIS_LOGIN_URL = \"http://login.example\"\n",
             "PORTCULLIS_LOGIN_URL is \"http://login.example\"",
         ),
+        (
+            "SERVICE_URL = \"https://a.example\"\nSECRET_HEADER_VALUE_ARN = \"arn:aws:secretsmanager::123456789012:secret:s\"\n",
+            "SECRET_HEADER_VALUE_ARN is [redacted]: expected the ARN of a Secrets Manager secret or an SSM parameter, with its Region",
+        ),
+        (
+            "SERVICE_URL = \"https://a.example\"\nSECRET_HEADER_VALUE = \"hunter2hunter2hunter2\"\nPORTCULLIS_ROOT_CA = \"-----BEGIN\"\n",
+            "PORTCULLIS_ROOT_CA is \"[PEM]\": expected certificates in PEM",
+        ),
+        // A file that is there, and holds something else.
+        (
+            "SERVICE_URL = \"https://a.example\"\nSECRET_HEADER_VALUE = \"hunter2hunter2hunter2\"\nPORTCULLIS_ROOT_CA = \"edge.toml\"\n",
+            "PORTCULLIS_ROOT_CA is \"[PEM]\": expected certificates in PEM",
+        ),
     ] {
         let folder = folder(config);
         let run = package(folder.path(), &[]);
@@ -67,6 +80,38 @@ fn settings_that_the_function_would_refuse_are_refused_with_their_place() {
         assert!(run.errors.contains(expected), "{config}: {}", run.errors);
         assert!(!run.errors.contains(SECRET), "{}", run.errors);
         assert!(!folder.path().join("edge.zip").exists(), "{config}");
+    }
+}
+
+/// The certificate of an authority that nobody knows.
+fn authority() -> String {
+    let names = ["ca.example".to_owned()];
+    rcgen::generate_simple_self_signed(names)
+        .unwrap()
+        .cert
+        .pem()
+}
+
+/// The module has files of its own beside `config.js`, which the command writes.
+#[test]
+fn a_file_of_the_package_is_not_replaced() {
+    for name in ["config.js", "aws-lambda-authorizer.js"] {
+        let folder = folder(&format!(
+            "SERVICE_URL = \"https://a.example\"\nSECRET_HEADER_VALUE = \"hunter2hunter2hunter2\"\nPORTCULLIS_ROOT_CA = \"{name}\"\n",
+        ));
+        fs::write(folder.path().join(name), authority()).unwrap();
+        let run = package(folder.path(), &[]);
+        assert_eq!(run.status, 2);
+        let expected = format!(
+            "{name}: the package has a file of that name itself; give yours another name, in the settings as well"
+        );
+        let without_module = run.errors.contains("make build");
+        assert!(
+            without_module || run.errors.contains(&expected),
+            "{}",
+            run.errors
+        );
+        assert!(!folder.path().join("edge.zip").exists());
     }
 }
 
@@ -81,7 +126,7 @@ fn the_zip_holds_the_handler_its_settings_and_the_files_that_they_name() {
     let folder = folder(
         "SERVICE_URL = \"https://a.example\"\nSECRET_HEADER_VALUE = \"hunter2hunter2hunter2\"\nIS_DEBUG_ENABLED = false\nPORTCULLIS_ROOT_CA = \"ca.pem\"\n",
     );
-    fs::write(folder.path().join("ca.pem"), "certificates").unwrap();
+    fs::write(folder.path().join("ca.pem"), authority()).unwrap();
     let run = package(folder.path(), &["--json"]);
     if run.errors.contains("make build") {
         // A build without the module says how it is had; the end-to-end tests have it.

@@ -13,7 +13,7 @@ mod tasks;
 
 use std::sync::{Arc, OnceLock};
 
-use portcullis_enforcement::{Environment, InvalidSetting, Platform};
+use portcullis_enforcement::{Environment, InvalidSetting, Platform, SettingReader};
 use portcullis_pdp::clock::Clock;
 use portcullis_pdp::http::Http;
 use serde_json::{Map, Value};
@@ -111,21 +111,10 @@ fn strings(json: &str) -> Vec<(String, String)> {
 
 /// Trusts the certificate authorities of `PORTCULLIS_ROOT_CA`, beside those of Node.js.
 fn trust(environment: &Environment) -> Result<(), InvalidSetting> {
-    let name = "PORTCULLIS_ROOT_CA";
-    let Some(text) = environment.value(name) else {
-        return Ok(());
+    let trust = |pem: &str| {
+        let trusted = host::trust(pem).then_some(());
+        trusted.ok_or_else(|| "Node.js does not take them".to_owned())
     };
-    let expected = "certificates in PEM, or the path of a file with them";
-    let pem = if text.starts_with("-----BEGIN") {
-        text.to_owned()
-    } else {
-        environment
-            .read_file(text)
-            .map_err(|error| InvalidSetting::new(name, text, &format!("{expected} ({error})")))?
-    };
-    if host::trust(&pem) {
-        Ok(())
-    } else {
-        Err(InvalidSetting::new(name, "[PEM]", expected))
-    }
+    let read = SettingReader(environment).certificates("PORTCULLIS_ROOT_CA", trust)?;
+    Ok(read.unwrap_or_default())
 }

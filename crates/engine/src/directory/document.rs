@@ -11,7 +11,7 @@ use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
 use serde_saphyr::{Error, Location, Spanned};
 
 use super::{DocumentFile, MAX_SOURCE_BYTES, SourceFile};
-use crate::diagnostic::{Diagnostic, nearest};
+use crate::diagnostic::{Diagnostic, suggestion};
 use crate::statement::StatementDocument;
 
 /// `portcullis.yaml`.
@@ -256,10 +256,7 @@ fn diagnose(path: &str, error: &Error) -> Diagnostic {
             field, expected, ..
         } => {
             let finding = Diagnostic::new(path, at, format!("unknown key \"{field}\""));
-            match nearest(field, expected.iter().copied()) {
-                Some(name) => finding.help(format!("did you mean \"{name}\"?")),
-                None => finding.help(format!("expected one of {}", expected.join(", "))),
-            }
+            finding.help(suggestion(field, expected.iter().copied()))
         }
         Error::SerdeMissingField { field, .. } => {
             Diagnostic::new(path, at, format!("key \"{field}\" is missing"))

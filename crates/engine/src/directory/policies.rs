@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use portcullis_model::Level;
 
-use crate::diagnostic::{Diagnostic, nearest};
+use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::policy::validators::{ValidatorsDocument, ValidatorsReader};
 use crate::policy::{
     OperationOutline, PolicyFile, PolicyLanguage, PolicyPlace, ServiceOutline, World, check_text,
@@ -120,10 +120,10 @@ impl PolicyFiles<'_> {
 fn unknown<'n>(want: &Wanted, known: impl Iterator<Item = &'n str> + Clone) -> Diagnostic {
     let message = format!("there is no file policies/{}", want.policy.escape_debug());
     let problem = Diagnostic::new(&want.file, want.place, message);
-    match nearest(&want.policy, known) {
-        Some(name) => problem.help(format!("did you mean \"{name}\"?")),
-        None => problem.help("a policy is named by its file below policies/, such as moons.rego"),
-    }
+    let help = did_you_mean(&want.policy, known);
+    problem.help(help.unwrap_or_else(|| {
+        "a policy is named by its file below policies/, such as moons.rego".to_owned()
+    }))
 }
 
 fn world(services: &[ApiService]) -> World<'_> {

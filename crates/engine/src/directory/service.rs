@@ -1,68 +1,30 @@
 //! From the document of an API service to the compiled service, with every contradiction found.
 
+mod operations;
+mod rules;
+mod tokens;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use portcullis_model::{BaseUrl, Level, Method, PathPattern, Scheme};
+use portcullis_model::{BaseUrl, Level, Scheme};
 use serde_saphyr::Spanned;
 
-use super::document::{
-    AnyAllDocument, AnyDocument, AuthenticationDocument, AwsDocument, IntrospectionDocument,
-    OperationDocument, RootDocument, RulesDocument, ServiceDocument, TokenDocument, place,
-};
+use self::operations::Shared;
+use super::document::{AwsDocument, RootDocument, ServiceDocument, place};
 use super::policies::Wanted;
-use crate::claim_path::ClaimPath;
-use crate::diagnostic::{Diagnostic, nearest};
-use crate::issuer::IssuerUrl;
+use crate::diagnostic::{Diagnostic, suggestion};
 use crate::matching::OperationIndex;
 use crate::metadata::metadata_url;
-use crate::policy::ClaimType;
-use crate::policy_set::{
-    ApiService, ClientAuthenticationMethod, Guard, IntrospectionPolicy, Operation, Order, Outbound,
-    Requirement, Step, TokenIssuer, Unmatched,
-};
-use crate::profile::Profile;
-use crate::rules::{
-    AuthenticationRule, GroupRule, PermissionRule, Rule, ScopeRule, SenderConstraintRule,
-    is_scope_token,
-};
+use crate::policy_set::{ApiService, Order, Outbound, Unmatched};
+use crate::rules::Rule;
 use crate::statement::{self, Phase, Statement, StatementDocument};
 
-/// Most methods and most path patterns of an operation (the reference's bounds).
-const MAX_METHODS: usize = 10;
-const MAX_PATHS: usize = 10;
 /// Most operations of a service.
 const MAX_OPERATIONS: usize = 10_000;
 /// Most statements of a service or an operation.
 const MAX_STATEMENTS: usize = 100;
 const MAX_NAME_CHARS: usize = 256;
-/// How long an active answer of an issuer is used where nothing else is set, and at most, in
-/// seconds. A token that is revoked is accepted for that long.
-const DEFAULT_INTROSPECTION_AGE: u64 = 30;
-const MAX_INTROSPECTION_AGE: u64 = 3600;
-
-/// Why a valid pattern can never match a path that gets as far as matching.
-fn unreachable(pattern: &str) -> Option<&'static str> {
-    if pattern.contains('%') {
-        return Some(
-            "patterns are compared with the decoded path; write the character itself, such as \"é\" for \"%C3%A9\"",
-        );
-    }
-    if pattern.contains(';') || pattern.contains("\\\\") {
-        return Some(
-            "requests with a semicolon or a backslash in the path are refused before matching",
-        );
-    }
-    pattern
-        .contains('?')
-        .then_some("the query is not part of the path")
-}
-
-/// What a service asks of every operation.
-struct Shared<'a> {
-    steps: &'a [Step],
-    statements: &'a [Statement],
-}
 
 /// Reads services one after the other and remembers what each has claimed for itself.
 pub(super) struct ServiceReader<'a> {
@@ -316,180 +278,6 @@ impl<'a> ServiceReader<'a> {
         Some(key)
     }
 
-    fn token_issuers(&mut self, documents: &[TokenDocument]) -> Vec<TokenIssuer> {
-        let mut issuers: Vec<TokenIssuer> = Vec::new();
-        for document in documents {
-            let audiences = document.audiences.clone();
-            let any_audience = document.any_audience.as_ref().is_some_and(|any| any.value);
-            if any_audience != audiences.is_empty() || audiences.iter().any(String::is_empty) {
-                self.problem(
-                    &document.issuer,
-                    "audiences lists at least one audience that is not empty; where tokens for any audience are to be accepted, any_audience: true stands in its place",
-                );
-            }
-            let profile = self.profile(document.profile.as_ref());
-            let issuer = match IssuerUrl::parse(&document.issuer.value) {
-                Ok(issuer) => issuer,
-                Err(error) => {
-                    self.problem(
-                        &document.issuer,
-                        format!("issuer \"{}\": {error}", document.issuer.value),
-                    );
-                    continue;
-                }
-            };
-            if issuers.iter().any(|other| other.issuer == issuer) {
-                self.problem(
-                    &document.issuer,
-                    format!("issuer \"{issuer}\" stands twice in one service"),
-                );
-            }
-            let leeway = self.leeway(document.leeway.as_ref());
-            let introspection = document
-                .introspection
-                .as_ref()
-                .and_then(|introspection| self.introspection(introspection));
-            if introspection.is_some() && issuers.iter().any(|other| other.introspection.is_some())
-            {
-                self.problem(
-                    &document.issuer,
-                    "an opaque token does not name its issuer, so only one issuer of a service can have introspection",
-                );
-            }
-            let claims = document.claims.as_ref();
-            let groups = claims.and_then(|claims| self.claim_path(claims.groups.as_ref()));
-            let permissions =
-                claims.and_then(|claims| self.claim_path(claims.permissions.as_ref()));
-            issuers.push(TokenIssuer {
-                any_audience,
-                leeway,
-                groups,
-                permissions,
-                introspection,
-                ..TokenIssuer::new(issuer, audiences, profile)
-            });
-        }
-        issuers
-    }
-
-    fn claim_types(&mut self, documents: &[TokenDocument]) -> Vec<(String, ClaimType)> {
-        let mut types: Vec<(String, ClaimType)> = Vec::new();
-        for (name, kind) in documents
-            .iter()
-            .filter_map(|document| document.claims.as_ref())
-            .flat_map(|claims| &claims.types)
-        {
-            let Some(found) = self.named(kind, "types", &ClaimType::ALL) else {
-                continue;
-            };
-            match types.iter().find(|(known, _)| known == name) {
-                Some((_, other)) if *other != found => {
-                    self.problem(
-                        kind,
-                        format!("claim \"{name}\" has two types in one service"),
-                    );
-                }
-                Some(_) => {}
-                None => types.push((name.clone(), found)),
-            }
-        }
-        types
-    }
-
-    fn claim_path(&mut self, path: Option<&Spanned<String>>) -> Option<ClaimPath> {
-        let path = path?;
-        match ClaimPath::parse(&path.value) {
-            Ok(parsed) => Some(parsed),
-            Err(error) => {
-                self.problem(path, format!("\"{}\": {error}", path.value.escape_debug()));
-                None
-            }
-        }
-    }
-
-    fn leeway(&mut self, leeway: Option<&Spanned<u64>>) -> u64 {
-        let Some(leeway) = leeway else {
-            return TokenIssuer::DEFAULT_LEEWAY;
-        };
-        if leeway.value > TokenIssuer::MAX_LEEWAY {
-            let most = TokenIssuer::MAX_LEEWAY;
-            self.problem(
-                leeway,
-                format!("leeway is a number of seconds from 0 to {most}"),
-            );
-        }
-        leeway.value
-    }
-
-    fn introspection(
-        &mut self,
-        introspection: &Spanned<IntrospectionDocument>,
-    ) -> Option<IntrospectionPolicy> {
-        let document = &introspection.value;
-        if let Some(endpoint) = &document.endpoint
-            && let Err(error) = IssuerUrl::parse(&endpoint.value)
-        {
-            self.problem(
-                endpoint,
-                format!("endpoint \"{}\": {error}", endpoint.value),
-            );
-        }
-        if document.client_id.value.is_empty() {
-            self.problem(&document.client_id, "client_id is empty");
-        }
-        let variable = &document.secret;
-        let names_variable = !variable.value.is_empty()
-            && variable
-                .value
-                .bytes()
-                .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
-        if !names_variable {
-            // What stands here may be the secret itself, so it is not shown.
-            self.problem(
-                variable,
-                "secret names the environment variable that holds the client's secret or private key, such as INTROSPECTION_SECRET; the secret itself has no place in a policy",
-            );
-        }
-        let authentication = match &document.authentication {
-            None => Some(ClientAuthenticationMethod::ClientSecretBasic),
-            Some(method) => self.named(method, "authentication", &ClientAuthenticationMethod::ALL),
-        };
-        let max_age = document
-            .max_age
-            .as_ref()
-            .map_or(DEFAULT_INTROSPECTION_AGE, |age| age.value);
-        if let Some(age) = &document.max_age
-            && age.value > MAX_INTROSPECTION_AGE
-        {
-            self.problem(
-                age,
-                format!("max_age is a number of seconds from 0 to {MAX_INTROSPECTION_AGE}"),
-            );
-        }
-        let audience_optional = match &document.audience {
-            None => false,
-            Some(audience) => self
-                .named(
-                    audience,
-                    "audience",
-                    &[("required", false), ("optional", true)],
-                )
-                .unwrap_or(false),
-        };
-        Some(IntrospectionPolicy {
-            endpoint: document
-                .endpoint
-                .as_ref()
-                .map(|endpoint| endpoint.value.clone()),
-            client_id: document.client_id.value.clone(),
-            authentication: authentication?,
-            secret: variable.value.clone(),
-            signed: document.signed.as_ref().is_some_and(|signed| signed.value),
-            max_age,
-            audience_optional,
-        })
-    }
-
     /// The value of that name, or a problem that names the nearest one.
     fn named<T: Copy>(
         &mut self,
@@ -503,17 +291,6 @@ impl<'a> ServiceReader<'a> {
             self.unknown_value(value, key, names);
         }
         found.map(|(_, named)| *named)
-    }
-
-    fn profile(&mut self, profile: Option<&Spanned<String>>) -> Profile {
-        let Some(name) = profile else {
-            return Profile::default();
-        };
-        Profile::named(&name.value).unwrap_or_else(|| {
-            let known = Profile::ALL.iter().map(|(name, _)| *name);
-            self.unknown_value(name, "profile", known);
-            Profile::default()
-        })
     }
 
     fn order(&mut self, order: Option<&Spanned<String>>) -> Order {
@@ -541,13 +318,7 @@ impl<'a> ServiceReader<'a> {
         key: &str,
         known: impl IntoIterator<Item = &'n str> + Clone,
     ) {
-        let help = match nearest(&value.value, known.clone()) {
-            Some(name) => format!("did you mean \"{name}\"?"),
-            None => format!(
-                "expected one of {}",
-                known.into_iter().collect::<Vec<_>>().join(", ")
-            ),
-        };
+        let help = suggestion(&value.value, known);
         self.problem_with_help(
             value,
             format!("\"{}\" is no value of \"{key}\"", value.value),
@@ -573,268 +344,5 @@ impl<'a> ServiceReader<'a> {
             }
         }
         statements
-    }
-
-    /// Each document is freed before the next is compiled: of a large policy there are never two whole forms.
-    #[expect(clippy::vec_box, reason = "each is freed once it is compiled")]
-    fn operations(
-        &mut self,
-        documents: Vec<Box<OperationDocument>>,
-        shared: &Shared<'_>,
-    ) -> Vec<Operation> {
-        let mut operations: Vec<Operation> = Vec::with_capacity(documents.len());
-        let mut names = HashSet::with_capacity(documents.len());
-        for (number, document) in documents.into_iter().enumerate() {
-            if !names.insert(document.name.value.clone()) {
-                self.problem(
-                    &document.name,
-                    format!("operation \"{}\" stands twice", document.name.value),
-                );
-            }
-            let name = self.name(&document.name);
-            let methods = self.methods(document.methods.as_ref());
-            let paths = self.paths(&document.paths);
-            let rules = match &document.rules {
-                Some(document) => self.rules(document, Level::Operation),
-                None => Vec::new(),
-            };
-            let guard = match &document.public {
-                Some(public) if public.value => {
-                    if !rules.is_empty() || document.policy.is_some() {
-                        self.problem(public, "a public operation cannot have rules or a policy: nobody would be asked for a token");
-                    }
-                    Guard::Public
-                }
-                _ => {
-                    if let Some(policy) = &document.policy {
-                        self.want(policy, Some(number), Phase::Request);
-                    }
-                    let steps = shared.steps.iter().cloned().chain(rules).collect();
-                    if self.is_token_optional(&document) {
-                        Guard::OptionalToken(steps)
-                    } else {
-                        Guard::Token(steps)
-                    }
-                }
-            };
-            if let Some(policy) = &document.response_policy {
-                self.want(policy, Some(number), Phase::Response);
-            }
-            let own = self.statements(&document.statements);
-            let statements = shared.statements.iter().cloned().chain(own).collect();
-            operations.push(Operation {
-                name,
-                methods,
-                paths,
-                guard,
-                outbound: Outbound {
-                    policies: Vec::new(),
-                    statements,
-                },
-            });
-        }
-        operations
-    }
-
-    /// Whether requests without a valid token are for the policy, too, which then has to be there.
-    fn is_token_optional(&mut self, document: &OperationDocument) -> bool {
-        let known = [("required", false), ("optional", true)];
-        let Some(token) = &document.token else {
-            return false;
-        };
-        let optional = self.named(token, "token", &known).unwrap_or(false);
-        if optional && document.policy.is_none() {
-            self.problem(token, "an operation whose token is optional needs a policy that decides; without one, say public: true");
-        }
-        optional
-    }
-
-    fn methods(&mut self, methods: Option<&Spanned<Vec<String>>>) -> Vec<Method> {
-        let Some(list) = methods else {
-            return Vec::new();
-        };
-        if list.value.is_empty() || list.value.len() > MAX_METHODS {
-            self.problem(
-                list,
-                format!("methods lists 1 to {MAX_METHODS} methods; leave it out for every method"),
-            );
-        }
-        let mut methods: Vec<Method> = Vec::new();
-        for name in &list.value {
-            match Method::parse(name) {
-                Ok(method) if methods.contains(&method) => {
-                    self.problem(list, format!("method {method} stands twice"));
-                }
-                Ok(method) if name.bytes().any(|byte| byte.is_ascii_lowercase()) => {
-                    let message = format!(
-                        "method {method} is not in upper case, and methods are case-sensitive"
-                    );
-                    self.problem_with_help(
-                        list,
-                        message,
-                        format!("write {}", name.to_ascii_uppercase()),
-                    );
-                }
-                Ok(method) => methods.push(method),
-                Err(error) => {
-                    self.problem(list, format!("method \"{}\": {error}", name.escape_debug()));
-                }
-            }
-        }
-        methods.shrink_to_fit();
-        methods
-    }
-
-    fn paths(&mut self, list: &Spanned<Vec<Spanned<String>>>) -> Vec<PathPattern> {
-        if list.value.is_empty() || list.value.len() > MAX_PATHS {
-            self.problem(list, format!("paths lists 1 to {MAX_PATHS} path patterns"));
-        }
-        let mut paths: Vec<PathPattern> = Vec::new();
-        for path in &list.value {
-            match PathPattern::infer(&path.value) {
-                Ok(pattern) if paths.contains(&pattern) => {
-                    self.problem(path, format!("path \"{}\" stands twice", path.value));
-                }
-                Ok(pattern) => match unreachable(&path.value) {
-                    Some(why) => self.problem(
-                        path,
-                        format!("path \"{}\": {why}", path.value.escape_debug()),
-                    ),
-                    None => paths.push(pattern),
-                },
-                Err(error) => {
-                    self.problem(
-                        path,
-                        format!("path \"{}\": {error}", path.value.escape_debug()),
-                    );
-                }
-            }
-        }
-        paths.shrink_to_fit();
-        paths
-    }
-
-    fn rules(&mut self, rules: &Spanned<RulesDocument>, level: Level) -> Vec<Step> {
-        let document = &rules.value;
-        if document.is_empty() {
-            self.problem(
-                rules,
-                "rules is empty; leave it out where any valid token is enough",
-            );
-        }
-        let scopes = document.scopes.as_ref().and_then(|rule| self.scopes(rule));
-        let groups = document.groups.as_ref().and_then(|rule| self.groups(rule));
-        let permission = document
-            .permission
-            .as_ref()
-            .and_then(|rule| self.permission(rule));
-        let authentication = document
-            .authentication
-            .as_ref()
-            .and_then(|rule| self.authentication(rule));
-        let sender = document
-            .sender_constraint
-            .as_ref()
-            .and_then(|rule| self.named(rule, "sender_constraint", &SenderConstraintRule::ALL))
-            .map(Rule::SenderConstraint);
-        // What a token is bound to comes first: without that, nobody knows whose it is.
-        sender
-            .into_iter()
-            .chain(scopes)
-            .chain(groups)
-            .chain(permission)
-            .chain(authentication)
-            .map(|rule| Step {
-                level,
-                requirement: Requirement::Rule(self.shared_rule(rule)),
-            })
-            .collect()
-    }
-
-    /// The rule, once for all places that have the same.
-    fn shared_rule(&mut self, rule: Rule) -> Arc<Rule> {
-        if let Some(known) = self.rules.get(&rule) {
-            return Arc::clone(known);
-        }
-        let rule = Arc::new(rule);
-        self.rules.insert(Arc::clone(&rule));
-        rule
-    }
-
-    fn permission(&mut self, permission: &Spanned<String>) -> Option<Rule> {
-        let name = &permission.value;
-        let length = name.chars().count();
-        if name.trim().is_empty() || length > MAX_NAME_CHARS || name.chars().any(char::is_control) {
-            let message = format!(
-                "permission is the name of one permission, such as orders:cancel, of 1 to {MAX_NAME_CHARS} characters"
-            );
-            self.problem(permission, message);
-            return None;
-        }
-        Some(Rule::Permission(PermissionRule::new(name.clone())))
-    }
-
-    fn scopes(&mut self, rule: &Spanned<AnyAllDocument>) -> Option<Rule> {
-        let AnyAllDocument { any_of, all_of } = &rule.value;
-        if any_of.is_empty() && all_of.is_empty() {
-            self.problem(
-                rule,
-                "scopes needs any_of or all_of with at least one scope",
-            );
-            return None;
-        }
-        if let Some(wrong) = any_of
-            .iter()
-            .chain(all_of)
-            .find(|scope| !is_scope_token(scope))
-        {
-            let message = format!(
-                "\"{}\" is not one scope: no spaces, quotes or backslashes (RFC 6749 section 3.3)",
-                wrong.escape_debug()
-            );
-            self.problem(rule, message);
-            return None;
-        }
-        Some(Rule::Scopes(ScopeRule::new(any_of.clone(), all_of.clone())))
-    }
-
-    fn groups(&mut self, rule: &Spanned<AnyDocument>) -> Option<Rule> {
-        let any_of = &rule.value.any_of;
-        if any_of.is_empty() || any_of.iter().any(String::is_empty) {
-            self.problem(
-                rule,
-                "groups needs any_of with at least one group that is not empty",
-            );
-            return None;
-        }
-        Some(Rule::Groups(GroupRule::new(any_of.clone())))
-    }
-
-    fn authentication(&mut self, rule: &Spanned<AuthenticationDocument>) -> Option<Rule> {
-        let AuthenticationDocument {
-            acr_values,
-            max_age,
-        } = &rule.value;
-        if acr_values.is_empty() && max_age.is_none() {
-            self.problem(rule, "authentication needs acr_values or max_age");
-            return None;
-        }
-        if *max_age == Some(0) {
-            self.problem(rule, "max_age is a number of seconds greater than 0");
-            return None;
-        }
-        // Classes stand in one challenge parameter, separated by spaces (RFC 9470 section 3).
-        if let Some(wrong) = acr_values.iter().find(|acr| !is_scope_token(acr)) {
-            let message = format!(
-                "\"{}\" is not one acr value: no spaces, quotes or backslashes",
-                wrong.escape_debug()
-            );
-            self.problem(rule, message);
-            return None;
-        }
-        Some(Rule::Authentication(AuthenticationRule::new(
-            acr_values.clone(),
-            *max_age,
-        )))
     }
 }

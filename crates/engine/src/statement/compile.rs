@@ -9,7 +9,7 @@ use serde_saphyr::Spanned;
 use super::json_path::JsonPath;
 use super::template::{Template, ValueTemplate};
 use super::{Action, AppliesTo, Phase, Replacement, Statement, challenge_error};
-use crate::diagnostic::nearest;
+use crate::diagnostic::suggestion;
 use crate::directory::document::present;
 
 /// Most entries of a payload.
@@ -59,13 +59,9 @@ pub(crate) struct StatementDocument {
 pub(crate) fn compile(document: &StatementDocument) -> Result<Statement, (String, Option<String>)> {
     let code = document.code.value.as_str();
     if !CODES.contains(&code) {
-        let help = match nearest(code, CODES) {
-            Some(name) => format!("did you mean \"{name}\"?"),
-            None => format!("expected one of {}", CODES.join(", ")),
-        };
         return Err((
             format!("there is no statement \"{}\"", code.escape_debug()),
-            Some(help),
+            Some(suggestion(code, CODES)),
         ));
     }
     let plain = |message: String| (message, None);

@@ -1,7 +1,6 @@
 //! What the client asks, and what it makes of every answer.
 
-use portcullis_model::{Outcome, ReasonCode};
-use portcullis_pdp::DECISION_ID;
+use portcullis_model::{DECISION_ID, Outcome, ReasonCode};
 use portcullis_pdp::Unavailable;
 use portcullis_sideband::MAX_REPLY_BYTES;
 

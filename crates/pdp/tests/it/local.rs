@@ -14,7 +14,7 @@ use portcullis_test_support::issuer::Issuer;
 
 use crate::fake_clock::FakeClock;
 use crate::fake_web::{FakeWeb, jwks, settle};
-use crate::support::api_request;
+use crate::support::{api_request, with_token};
 
 const AUDIENCE: &str = "https://api.example.com";
 
@@ -82,17 +82,6 @@ impl Scene {
 
     fn jwks(&self) -> String {
         format!("{}/jwks", self.issuer.url())
-    }
-}
-
-fn with_token(token: &str) -> ApiRequest {
-    let mut headers = HeaderMap::new();
-    headers
-        .append("Authorization", &format!("Bearer {token}"))
-        .unwrap();
-    ApiRequest {
-        headers,
-        ..api_request()
     }
 }
 

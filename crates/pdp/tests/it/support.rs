@@ -54,6 +54,18 @@ pub(crate) fn api_request() -> ApiRequest {
     }
 }
 
+/// The same with another token.
+pub(crate) fn with_token(token: &str) -> ApiRequest {
+    let mut headers = HeaderMap::new();
+    headers
+        .append("Authorization", &format!("Bearer {token}"))
+        .unwrap();
+    ApiRequest {
+        headers,
+        ..api_request()
+    }
+}
+
 pub(crate) async fn decide(client: &SidebandClient) -> Result<Decision, Unavailable> {
     // Through the trait, as an enforcement point asks.
     let point: &dyn DecisionPoint = client;

@@ -94,11 +94,14 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
             drafts::api_servers::put,
             deployments::delete_api_server
         ))
-        .routes(routes!(drafts::list_operations, drafts::create_operation))
         .routes(routes!(
-            drafts::get_operation,
-            drafts::put_operation,
-            drafts::delete_operation
+            drafts::operations::list_operations,
+            drafts::operations::create_operation
+        ))
+        .routes(routes!(
+            drafts::operations::get_operation,
+            drafts::operations::put_operation,
+            drafts::operations::delete_operation
         ))
         .routes(routes!(
             drafts::external_servers::list,

@@ -10,6 +10,7 @@ mod cloudentity_tokens;
 mod conformance;
 mod decision_streams;
 mod decisions;
+mod hand_clock;
 mod limits;
 mod management;
 mod metrics;

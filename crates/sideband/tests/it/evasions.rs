@@ -5,16 +5,7 @@ use portcullis_model::{Decision, HeaderEdit, Outcome};
 use portcullis_sideband::{BadAnswer, SidebandReply, SidebandRequest};
 use serde_json::{Value, json};
 
-use crate::support::{parse, sent, sent_json, with, without};
-
-const MEMBERS: [&str; 6] = [
-    "source_ip",
-    "source_port",
-    "method",
-    "url",
-    "http_version",
-    "headers",
-];
+use crate::support::{MEMBERS, parse, sent, sent_json, with, without};
 
 fn read(text: &str) -> Result<Decision, BadAnswer> {
     SidebandReply::read(text.as_bytes(), &sent())

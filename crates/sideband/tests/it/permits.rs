@@ -3,7 +3,7 @@
 use portcullis_sideband::{MAX_REPLY_BYTES, SidebandReply};
 use serde_json::{Value, json};
 
-use crate::support::{sent, sent_json, with, without};
+use crate::support::{MEMBERS, sent, sent_json, with, without};
 
 fn refused(body: &[u8]) -> String {
     match SidebandReply::read(body, &sent()) {
@@ -85,14 +85,7 @@ fn json_that_is_no_object() {
 
 #[test]
 fn an_echo_that_lacks_a_member() {
-    for member in [
-        "source_ip",
-        "source_port",
-        "method",
-        "url",
-        "http_version",
-        "headers",
-    ] {
+    for member in MEMBERS {
         let message = refused_json(&without(sent_json(), member));
         assert!(message.contains(member), "{message}");
         for value in [json!(null), json!({}), json!([7]), json!(true)] {

@@ -6,16 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 
-use crate::support::{api_request, sent, sent_json};
-
-const MEMBERS: [&str; 6] = [
-    "source_ip",
-    "source_port",
-    "method",
-    "url",
-    "http_version",
-    "headers",
-];
+use crate::support::{MEMBERS, api_request, sent, sent_json};
 
 fn json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![

@@ -4,6 +4,16 @@ use portcullis_model::{ApiRequest, HeaderMap, Method, RequestUrl, Source};
 use portcullis_sideband::SidebandRequest;
 use serde_json::{Value, json};
 
+/// What every call has.
+pub(crate) const MEMBERS: [&str; 6] = [
+    "source_ip",
+    "source_port",
+    "method",
+    "url",
+    "http_version",
+    "headers",
+];
+
 /// The request that every test of an answer is about.
 pub(crate) fn sent_json() -> Value {
     json!({

@@ -1,5 +1,6 @@
 //! A zip as AWS wants it: the same bytes for the same content, so that a digest tells whether a function changed.
 
+use std::collections::HashSet;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Cursor, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -10,21 +11,34 @@ use zip::read::ZipArchive;
 use zip::write::{SimpleFileOptions, ZipWriter};
 
 /// A zip that is being written, in memory.
-pub(super) struct Archive(ZipWriter<Cursor<Vec<u8>>>);
+pub(super) struct Archive {
+    zip: ZipWriter<Cursor<Vec<u8>>>,
+    names: HashSet<String>,
+}
 
 impl Archive {
     /// One without a file.
     pub(super) fn new() -> Self {
-        Self(ZipWriter::new(Cursor::default()))
+        Self {
+            zip: ZipWriter::new(Cursor::default()),
+            names: HashSet::new(),
+        }
     }
 
     /// Takes all files of another zip over, as they are.
     pub(super) fn take(&mut self, zip: &[u8]) -> Result<()> {
         let mut archive = ZipArchive::new(Cursor::new(zip))?;
         for index in 0..archive.len() {
-            self.0.raw_copy_file(archive.by_index_raw(index)?)?;
+            let file = archive.by_index_raw(index)?;
+            self.names.insert(file.name()?.into_owned());
+            self.zip.raw_copy_file(file)?;
         }
         Ok(())
+    }
+
+    /// Whether it has a file of that name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.names.contains(name)
     }
 
     /// Adds a file that everybody may read, because Lambda runs a function as another user.
@@ -35,14 +49,15 @@ impl Archive {
                 Kind::Data => 0o644,
                 Kind::Executable => 0o755,
             });
-        self.0.start_file(name, options)?;
-        self.0.write_all(content)?;
+        self.zip.start_file(name, options)?;
+        self.zip.write_all(content)?;
+        self.names.insert(name.to_owned());
         Ok(())
     }
 
     /// The zip.
     pub(super) fn finish(self) -> Result<Vec<u8>> {
-        Ok(self.0.finish()?.into_inner())
+        Ok(self.zip.finish()?.into_inner())
     }
 }
 

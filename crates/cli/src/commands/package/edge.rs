@@ -68,7 +68,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     let script = format!("{FOLDER}/config.js");
     archive.add(&script, config.script.as_bytes(), Kind::Data)?;
     for (name, content) in &config.files {
-        archive.add(&format!("{FOLDER}/{name}"), content, Kind::Data)?;
+        let path = format!("{FOLDER}/{name}");
+        if archive.has(&path) {
+            bail!(
+                "{name}: the package has a file of that name itself; give yours another name, in the settings as well"
+            );
+        }
+        archive.add(&path, content, Kind::Data)?;
     }
     let zip = archive.finish()?;
     if zip.len() > MAX_ZIP_BYTES && !arguments.allow_large {

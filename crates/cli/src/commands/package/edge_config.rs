@@ -4,7 +4,8 @@ use std::path::{Component, Path};
 
 use anyhow::{Context, Result, anyhow};
 use portcullis_edge::{EdgeSettings, InvalidConfig, read_config};
-use portcullis_enforcement::Languages;
+use portcullis_enforcement::{Languages, SettingReader};
+use portcullis_pdp::http::TlsRoots;
 use serde_json::{Map, Value};
 
 use super::archive::{read_file, read_text};
@@ -93,8 +94,16 @@ impl EdgeConfig {
             })?;
             let content = read_file(&folder.join(file))
                 .with_context(|| format!("{shown}: {name}: {file} cannot be read"))?;
-            files.push((file.to_owned(), content));
+            // Two settings may name the same file.
+            if files.iter().all(|(known, _)| known != file) {
+                files.push((file.to_owned(), content));
+            }
         }
+        // The function hands them to Node.js, which says little about those that it does not take.
+        let read = |pem: &str| TlsRoots::with_pem(pem.as_bytes()).map_err(|e| e.to_string());
+        SettingReader(&environment)
+            .certificates("PORTCULLIS_ROOT_CA", read)
+            .map_err(|error| wrong(error.into()))?;
         Ok(Self {
             script: script(&settings),
             files,

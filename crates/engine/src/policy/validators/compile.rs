@@ -9,7 +9,7 @@ use serde_saphyr::Spanned;
 
 use super::comparator::{Comparator, InvalidComparator, NAMES};
 use super::{Check, Test, Validator, Validators};
-use crate::diagnostic::{Diagnostic, nearest};
+use crate::diagnostic::{Diagnostic, suggestion};
 use crate::directory::document::{list, place, present};
 use crate::policy::attribute::{Operand, Path};
 
@@ -139,13 +139,7 @@ impl<'a> ValidatorsReader<'a> {
         kind: &str,
         known: impl IntoIterator<Item = &'n str> + Clone,
     ) {
-        let help = match nearest(&value.value, known.clone()) {
-            Some(name) => format!("did you mean \"{name}\"?"),
-            None => format!(
-                "expected one of {}",
-                known.into_iter().collect::<Vec<_>>().join(", ")
-            ),
-        };
+        let help = suggestion(&value.value, known);
         let file = format!("policies/{}", self.open.last().map_or("", String::as_str));
         let message = format!("there is no {kind} \"{}\"", value.value.escape_debug());
         let at = place(value.referenced);
