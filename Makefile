@@ -17,6 +17,8 @@ CERBOS := tests/cerbos
 CERBOS_READY := $(CERBOS)/node_modules/.package-lock.json
 PEERS := benches/peers
 PEERS_READY := $(PEERS)/node_modules/.package-lock.json
+PEERS_PYTHON := .tools/peers-venv
+RIC := $(PEERS)/aws-lambda-ric
 CARGO_DENY_VERSION := 0.20.2
 CARGO_MACHETE_VERSION := 0.9.2
 CARGO_FUZZ_VERSION := 0.13.2
@@ -115,12 +117,12 @@ valgrind:
 	apt-get update -qq && apt-get install -qq -y --no-install-recommends valgrind
 
 .PHONY: peers
-peers: $(PEERS_READY) $(CERBOS_READY) ## Install what the benchmarks compare with
+peers: $(PEERS_READY) $(CERBOS_READY) $(PEERS_PYTHON)/.ready .tools/aws-lambda-ric.txt ## Install what the benchmarks compare with
 
 .PHONY: clean
 clean: ## Remove everything that was built or installed
 	rm -rf target .tools $(IDP)/node_modules $(APP)/node_modules $(PEERS)/node_modules $(ORACLE)/node_modules \
-		$(CERBOS)/node_modules fuzz/target fuzz/corpus fuzz/artifacts
+		$(RIC)/node_modules $(CERBOS)/node_modules fuzz/target fuzz/corpus fuzz/artifacts
 
 $(VENV)/.ready: tools/requirements.txt
 	python3 -m venv $(VENV)
@@ -158,6 +160,25 @@ chromium:
 $(PEERS_READY): $(PEERS)/package-lock.json
 	npm ci --prefix $(PEERS) --ignore-scripts --no-audit --no-fund --loglevel=error
 	touch $@
+
+$(PEERS_PYTHON)/.ready: $(PEERS)/requirements.txt
+	python3 -m venv $(PEERS_PYTHON)
+	$(PEERS_PYTHON)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $(PEERS)/requirements.txt
+	touch $@
+
+# AWS' runtime client for Node.js compiles curl and a native part: a few minutes, and it may fail. The benchmark then goes
+# without it and shows the last line of this file as the reason. Node.js brings the headers that node-gyp would download.
+.tools/aws-lambda-ric.txt: $(RIC)/package-lock.json
+	@mkdir -p .tools
+	@missing=; for command in cmake autoreconf libtoolize; do command -v $$command >/dev/null || missing="$$missing $$command"; done; \
+	if [ -n "$$missing" ] && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  apt-get update -qq && apt-get install -qq -y --no-install-recommends cmake autoconf automake libtool g++ && missing=; \
+	fi; \
+	node="$$(node -p 'path.resolve(process.execPath, "../..")')"; \
+	if [ -f "$$node/include/node/node.h" ]; then export npm_config_nodedir="$$node"; fi; \
+	if [ -n "$$missing" ]; then echo "not here:$$missing" >$@; \
+	elif npm ci --prefix $(RIC) --no-audit --no-fund --loglevel=error >$@.log 2>&1; then echo "built" >$@; \
+	else cat $@.log; (grep -i 'error: ' $@.log || echo 'npm ci failed') | tail -n 1 | sed 's/^npm error //' >$@; fi
 
 # Unoptimised: it runs for two seconds, and is built in a third of the time.
 .PHONY: deny-tool

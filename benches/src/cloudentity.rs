@@ -18,9 +18,11 @@ use portcullis_test_support::http;
 use portcullis_test_support::lambda::Function;
 use serde_json::{Value, json};
 
+use crate::goals::{Goal, Target, Unit};
 use crate::policy_decision::{AnySignature, Keys};
 use crate::report::machine;
 use crate::rounds::{Samples, Spread, take_turns, timed};
+use crate::section::Section;
 use crate::tokens::{ISSUER, Tokens};
 
 /// APIs of the configuration that is decided with, and of the large one.
@@ -38,7 +40,7 @@ const DECISIONS: u32 = 500;
 
 const MAX_DECISION: f64 = 60e-6;
 const MAX_READ: f64 = 0.2;
-const MAX_MEMORY_KIB: u64 = 64_000_000 / 1024;
+const MAX_MEMORY: f64 = 64e6;
 
 /// What was measured.
 pub(crate) struct Figures {
@@ -49,6 +51,13 @@ pub(crate) struct Figures {
     /// From the start of the process to the first answer.
     first_answer: Spread,
     peak_memory_kib: u64,
+}
+
+impl Figures {
+    /// In bytes.
+    fn peak_memory(&self) -> Result<f64> {
+        Ok(f64::from(u32::try_from(self.peak_memory_kib)?) * 1024.0)
+    }
 }
 
 pub(crate) fn measure(binaries: &Path, now: u64) -> Result<Figures> {
@@ -259,8 +268,9 @@ fn unrestricted() -> Value {
 }
 
 /// The section of docs/benchmarks.md.
-pub(crate) fn section(figures: &Figures) -> Result<String> {
-    let verdict = |met: bool| if met { "met" } else { "**not met**" };
+pub(crate) fn section(figures: &Figures) -> Result<Section> {
+    let goals = goals(figures)?;
+    let verdict = |at: usize| goals.get(at).map_or("", Goal::verdict);
     let millis = |spread: Spread| {
         let Spread { low, median, high } = spread;
         format!(
@@ -282,20 +292,20 @@ pub(crate) fn section(figures: &Figures) -> Result<String> {
     writeln!(
         text,
         "| decision beside the signature check, configuration of 1,000 APIs | {decision} | 60 µs | {} |",
-        verdict(median <= MAX_DECISION)
+        verdict(0)
     )?;
     writeln!(
         text,
         "| parsing and compiling a configuration of 5,000 APIs ({:.2} MB) | {} | 200 ms | {} |",
         f64::from(u32::try_from(figures.bytes)?) / 1e6,
         millis(figures.read),
-        verdict(figures.read.median <= MAX_READ)
+        verdict(1)
     )?;
     writeln!(
         text,
         "| peak memory (VmHWM) of a function that holds it and has read it four times | {:.1} MB | 64 MB | {} |",
-        f64::from(u32::try_from(figures.peak_memory_kib)?) * 1024.0 / 1e6,
-        verdict(figures.peak_memory_kib <= MAX_MEMORY_KIB)
+        figures.peak_memory()? / 1e6,
+        verdict(2)
     )?;
     writeln!(
         text,
@@ -312,5 +322,38 @@ pub(crate) fn section(figures: &Figures) -> Result<String> {
          - The function is the release `bootstrap` under a Lambda runtime API on loopback, {STARTS} times; its control plane is \
          on loopback, too, made by hand, and sends no entity tags.\n"
     )?;
-    Ok(text)
+    Ok(Section {
+        text,
+        goals,
+        ..Section::default()
+    })
+}
+
+/// The targets: decision, reading, memory.
+fn goals(figures: &Figures) -> Result<Vec<Goal>> {
+    let goal = |figure: &str, value, most, unit| {
+        let figure = format!("Cloudentity mode: {figure}");
+        Goal::new(&figure, value, Target::AtMost(most), unit)
+    };
+    let (decision, read) = (figures.decision.median, figures.read.median);
+    Ok(vec![
+        goal(
+            "decision beside the signature check, 1,000 APIs",
+            decision,
+            MAX_DECISION,
+            Unit::Seconds,
+        ),
+        goal(
+            "parsing and compiling 5,000 APIs",
+            read,
+            MAX_READ,
+            Unit::Seconds,
+        ),
+        goal(
+            "peak memory (VmHWM), 5,000 APIs",
+            figures.peak_memory()?,
+            MAX_MEMORY,
+            Unit::Bytes,
+        ),
+    ])
 }

@@ -11,6 +11,8 @@ use tempfile::TempDir;
 
 /// The audience that the policy asks for.
 pub(crate) const AUDIENCE: &str = "https://api.example.com";
+/// The scope that it asks for.
+pub(crate) const SCOPE: &str = "silver";
 /// The credential of the authorizer.
 pub(crate) const CREDENTIAL: &str = "benchmark-credential";
 
@@ -27,7 +29,7 @@ impl DecisionService {
         fs::create_dir(policy.path().join("services"))?;
         let service = format!(
             "name: Benchmark\nbase_urls: [{AUDIENCE}]\ntokens: [{{ issuer: '{issuer}', audiences: ['{AUDIENCE}'] }}]\n\
-             operations:\n  - {{ name: Planets, methods: [GET], paths: [/planets], rules: {{ scopes: {{ any_of: [silver] }} }} }}\n"
+             operations:\n  - {{ name: Planets, methods: [GET], paths: [/planets], rules: {{ scopes: {{ any_of: [{SCOPE}] }} }} }}\n"
         );
         fs::write(policy.path().join("services/benchmark.yaml"), service)?;
         let mut child = Command::new(portcullis)

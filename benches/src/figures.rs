@@ -14,10 +14,10 @@ use crate::decision_service::{AUDIENCE, CREDENTIAL};
 use crate::own_cost;
 
 /// How many processes are started for the time to the first request.
-const STARTS: usize = 41;
+pub(crate) const STARTS: usize = 41;
 /// How many decisions are measured after the warm-up.
-const DECISIONS: usize = 5_000;
-const WARM_UP: usize = 500;
+pub(crate) const DECISIONS: usize = 5_000;
+pub(crate) const WARM_UP: usize = 500;
 
 /// What was measured.
 pub(crate) struct Figures {
@@ -72,7 +72,7 @@ impl Figures {
             first_decision: percentile(&mut firsts, 50)?,
             first_decision_tls: percentile(&mut firsts_tls, 50)?,
             own_cost: own_cost::measure(&event)?,
-            size: (fs::metadata(bootstrap)?.len(), zip_size(bootstrap)?),
+            size: (fs::metadata(bootstrap)?.len(), zip_size(&[bootstrap])?),
         })
     }
 }
@@ -163,14 +163,14 @@ fn percentile(times: &mut [Duration], percent: usize) -> Result<Duration> {
     times.get(at).copied().context("nothing was measured")
 }
 
-/// Bytes of a zip with a file, or a folder and all that is in it.
-pub(crate) fn zip_size(content: &Path) -> Result<u64> {
+/// Bytes of a zip with these files, and folders and all that is in them.
+pub(crate) fn zip_size(content: &[&Path]) -> Result<u64> {
     let folder = tempfile::tempdir()?;
     let zip = folder.path().join("function.zip");
     let status = Command::new("python3")
         .args(["-m", "zipfile", "-c"])
         .arg(&zip)
-        .arg(content)
+        .args(content)
         .status()?;
     ensure!(status.success(), "python3 -m zipfile failed");
     Ok(fs::metadata(&zip)?.len())

@@ -1,80 +1,120 @@
 //! `make bench`: measures and rewrites the figures in docs/benchmarks.md.
 //!
 //! The figures of the authorizer come from the release binaries in this run: `bootstrap` under a
-//! Lambda runtime API on loopback, asking `portcullis serve`, which verifies a real RS256 token.
-//! Verification and policy decision are measured in this process, beside their peers. The decision service
-//! is put under load beside Cerbos, both as processes of their own. The edge function runs in Node.js, beside a
-//! handler by hand.
+//! Lambda runtime API on loopback, asking `portcullis serve`, which verifies a real RS256 token; and beside functions in
+//! Node.js and Python that do the same. Verification and policy decision are measured in this process, beside their peers.
+//! The decision service is put under load beside Cerbos, both as processes of their own. The edge function runs in Node.js,
+//! beside a handler by hand.
 //!
-//! With the name of a part as its argument, only that part is measured and shown.
+//! With the name of a part as its argument, only that part is measured and shown: the page and its plot are of one run.
 
+mod authorizer;
 mod cloudentity;
 mod company;
 mod decision_service;
 mod edge;
 mod figures;
+mod function;
+mod goals;
+mod node;
 mod own_cost;
+mod page;
 mod peer;
+mod plot;
 mod policy_decision;
+mod process;
 mod report;
 mod rounds;
+mod section;
 mod service;
+mod summary;
 mod tokens;
 mod verification;
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use portcullis_test_support::issuer::Issuer;
 
+use company::Moment;
 use decision_service::DecisionService;
 use figures::Figures;
+use section::Section;
+use summary::Summary;
 use verification::Verification;
+
+/// In the order of the page.
+const PARTS: [&str; 7] = [
+    "authorizer",
+    "function",
+    "verification",
+    "decision",
+    "service",
+    "cloudentity",
+    "edge",
+];
 
 fn main() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("..")
         .canonicalize()?;
-    let only = env::args().nth(1);
-    let now = figures::unix_now()?;
-    let mut sections = Vec::new();
-    for part in [
-        "authorizer",
-        "verification",
-        "decision",
-        "service",
-        "cloudentity",
-        "edge",
-    ] {
-        if only.as_deref().is_none_or(|only| only == part) {
-            let text = match part {
-                "authorizer" => report::authorizer(&authorizer(&root)?)?,
-                "verification" => report::verification(&Verification::measure(&root, now)?)?,
-                "decision" => report::decision(&policy_decision::measure(now)?)?,
-                "cloudentity" => {
-                    cloudentity::section(&cloudentity::measure(&binaries(&root), now)?)?
-                }
-                "edge" => edge::section(&edge::measure(&root, &binaries(&root), now)?)?,
-                _ => service::section(&service::measure(&root, &binaries(&root), now)?)?,
-            };
-            report::print(&text)?;
-            sections.push((part, text));
+    match env::args().nth(1) {
+        Some(least) if least == function::LEAST => function::least(),
+        Some(only) => {
+            ensure!(
+                PARTS.contains(&only.as_str()),
+                "{only} is not a part: the parts are {}",
+                PARTS.join(", ")
+            );
+            page::print(&part(&only, &root)?.text)
         }
+        None => everything(&root),
     }
-    ensure!(
-        !sections.is_empty(),
-        "the parts are authorizer, verification, decision, service, cloudentity and edge"
-    );
-    if only.is_none() {
-        let page = root.join("docs/benchmarks.md");
-        report::write(&page, &sections).context("docs/benchmarks.md")?;
-    }
-    Ok(())
 }
 
-fn authorizer(root: &Path) -> Result<Figures> {
+/// Measures all parts and rewrites the page and its plot.
+fn everything(root: &Path) -> Result<()> {
+    let begin = Moment::now()?;
+    let mut sections = Vec::new();
+    for name in PARTS {
+        let section = part(name, root)?;
+        page::print(&section.text)?;
+        sections.push(section);
+    }
+    let all: Vec<_> = sections.iter().collect();
+    let summary = Summary::new(&all, Moment::now()?.others_since(begin))?;
+    page::print(&summary.text)?;
+    ensure!(
+        !cfg!(debug_assertions),
+        "the page is not rewritten, as this is not a release build: run `make bench`"
+    );
+    let texts = sections.iter().map(|section| section.text.as_str());
+    let parts: Vec<_> = [("summary", summary.text.as_str())]
+        .into_iter()
+        .chain(PARTS.into_iter().zip(texts))
+        .collect();
+    let docs = root.join("docs");
+    page::write(&docs.join("benchmarks.md"), &parts).context("docs/benchmarks.md")?;
+    fs::write(docs.join(summary::PLOT), summary.svg).context("docs/benchmarks.svg")
+}
+
+fn part(name: &str, root: &Path) -> Result<Section> {
+    let now = figures::unix_now()?;
     let binaries = binaries(root);
+    match name {
+        "authorizer" => authorizer::section(&authorizer(&binaries)?),
+        "function" => function::section(&function::measure(root, &binaries, now)?),
+        "verification" => report::verification(&Verification::measure(root, now)?),
+        "decision" => report::decision(&policy_decision::measure(now)?),
+        "cloudentity" => cloudentity::section(&cloudentity::measure(&binaries, now)?),
+        "edge" => edge::section(&edge::measure(root, &binaries, now)?),
+        _ => service::section(&service::measure(root, &binaries, now)?),
+    }
+}
+
+fn authorizer(binaries: &Path) -> Result<Figures> {
     let (bootstrap, portcullis) = (binaries.join("bootstrap"), binaries.join("portcullis"));
     for binary in [&bootstrap, &portcullis] {
         ensure!(
@@ -85,7 +125,8 @@ fn authorizer(root: &Path) -> Result<Figures> {
     }
     let issuer = Issuer::start();
     let service = DecisionService::start(&portcullis, issuer.url())?;
-    let token = issuer.token(decision_service::AUDIENCE, "silver", figures::unix_now()?);
+    let (audience, scope) = (decision_service::AUDIENCE, decision_service::SCOPE);
+    let token = issuer.token(audience, scope, figures::unix_now()?);
     Figures::measure(&bootstrap, &service.url(), &token)
 }
 

@@ -9,8 +9,8 @@ use portcullis_aws::{AuthorizerEvent, EventOptions, HttpV2Form, answer};
 use portcullis_sideband::{SidebandReply, SidebandRequest};
 
 /// How many rounds are measured, and how many decisions a round takes.
-const ROUNDS: usize = 200;
-const DECISIONS: u32 = 200;
+pub(crate) const ROUNDS: usize = 200;
+pub(crate) const DECISIONS: u32 = 200;
 
 /// The median cost over all rounds.
 pub(crate) fn measure(event: &str) -> Result<Duration> {

@@ -1,17 +1,16 @@
-//! Writes the figures into docs/benchmarks.md, each part between its two marks, and prints them.
+//! What docs/benchmarks.md says of verification and the policy decision; and how figures are written.
 
-use std::fmt::{self, Write as _};
+use std::fmt::{Display, Write as _};
 use std::fs;
-use std::io::{self, Write as _};
-use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::figures::Figures;
+use crate::goals::{Goal, Target, Unit};
+use crate::plot::{Bar, Panel, Whose};
 use crate::policy_decision::{self, DecisionFigure};
 use crate::rounds::Spread;
+use crate::section::Section;
 use crate::verification::{self, AlgorithmFigures, Verification};
 
 /// How long a decision on a token that was verified before may take, in seconds.
@@ -19,36 +18,8 @@ const MAX_WARM_DECISION: f64 = 10e-6;
 /// How long a decision without cryptography may take, in seconds.
 const MAX_DECISION: f64 = 5e-6;
 
-/// Shows a part on standard output.
-pub(crate) fn print(part: &str) -> Result<()> {
-    writeln!(io::stdout().lock(), "{part}")?;
-    Ok(())
-}
-
-/// Replaces the parts of the page by name; a part that the page has not is added at its end.
-pub(crate) fn write(page: &Path, parts: &[(&str, String)]) -> Result<()> {
-    #[expect(clippy::disallowed_methods, reason = "the page that is rewritten")]
-    let mut text = fs::read_to_string(page)?;
-    for (name, part) in parts {
-        let begin = format!("<!-- {name}: written by `make bench` -->");
-        let end = format!("<!-- end of {name} -->");
-        let block = format!("{begin}\n\n{part}\n{end}");
-        text = match text.split_once(&begin) {
-            Some((before, rest)) => {
-                let (_, after) = rest
-                    .split_once(&end)
-                    .with_context(|| format!("the mark for the end of {name} is missing"))?;
-                format!("{before}{block}{after}")
-            }
-            None => format!("{}\n\n{block}\n", text.trim_end()),
-        };
-    }
-    fs::write(page, text)?;
-    Ok(())
-}
-
 /// Verification of a token beside its peers.
-pub(crate) fn verification(figures: &Verification) -> Result<String> {
+pub(crate) fn verification(figures: &Verification) -> Result<Section> {
     let (aws_jwt_verify, node) = &figures.peer;
     let mut text = format!(
         "## Token verification\n\n\
@@ -91,12 +62,12 @@ pub(crate) fn verification(figures: &Verification) -> Result<String> {
                 missed.push(row.algorithm);
             }
         }
-        writeln!(
-            text,
-            " {} | {} |",
-            ratio.target,
-            ratio.target.verdict(&missed)
-        )?;
+        let verdict = match (ratio.target, missed.as_slice()) {
+            (Target::None, _) => String::new(),
+            (_, []) => "met".to_owned(),
+            (_, missed) => format!("**not met**: {}", missed.join(", ")),
+        };
+        writeln!(text, " {} | {verdict} |", ratio.target)?;
     }
     write!(
         text,
@@ -118,11 +89,51 @@ pub(crate) fn verification(figures: &Verification) -> Result<String> {
         verification::ROUNDS,
         verification::OPERATIONS,
     )?;
-    Ok(text)
+    let goals = RATIOS.iter().filter(|ratio| ratio.target != Target::None);
+    Ok(Section {
+        text,
+        goals: goals.map(|ratio| ratio.goal(figures)).collect(),
+        panels: figures.algorithms.first().map(panel).into_iter().collect(),
+        versions: vec![
+            ("aws-lc-rs".to_owned(), locked("aws-lc-rs")?.to_owned()),
+            (
+                "jsonwebtoken".to_owned(),
+                locked("jsonwebtoken")?.to_owned(),
+            ),
+            ("aws-jwt-verify".to_owned(), aws_jwt_verify.clone()),
+            ("Node.js".to_owned(), node.clone()),
+        ],
+    })
+}
+
+/// The bars of one algorithm.
+fn panel(row: &AlgorithmFigures) -> Panel {
+    let bars = [
+        ("Portcullis", row.portcullis),
+        ("signature check alone", row.bare),
+        ("jsonwebtoken (Rust)", row.jsonwebtoken),
+        ("aws-jwt-verify (Node.js)", row.aws_jwt_verify),
+    ];
+    let bars = bars.map(|(label, Spread { low, median, high })| Bar {
+        whose: if label == "Portcullis" {
+            Whose::Portcullis
+        } else {
+            Whose::Peer
+        },
+        label: label.to_owned(),
+        value: median,
+        half: Some((low, high)),
+        shown: Unit::Seconds.shown(median),
+    });
+    Panel {
+        title: format!("Verification of a token, {}", name(row.algorithm)),
+        note: "time on one thread, keys cached; less is better".to_owned(),
+        bars: bars.into(),
+    }
 }
 
 /// The policy decision without cryptography.
-pub(crate) fn decision(figures: &[DecisionFigure]) -> Result<String> {
+pub(crate) fn decision(figures: &[DecisionFigure]) -> Result<Section> {
     let mut text = format!("## Policy decision\n\nMeasured with {}.\n\n", machine()?);
     text.push_str("| decision without cryptography, 1,000 operations |");
     for layout in policy_decision::layouts() {
@@ -143,8 +154,11 @@ pub(crate) fn decision(figures: &[DecisionFigure]) -> Result<String> {
         } else {
             MAX_DECISION
         };
-        let met = times.iter().all(|time| time.median <= target);
-        let verdict = if met { "met" } else { "**not met**" };
+        let slowest = times
+            .iter()
+            .map(|time| time.median)
+            .fold(f64::NAN, f64::max);
+        let verdict = Target::AtMost(target).verdict(slowest);
         writeln!(text, " {:.0} µs | {verdict} |", target * 1e6)?;
     }
     write!(
@@ -164,7 +178,38 @@ pub(crate) fn decision(figures: &[DecisionFigure]) -> Result<String> {
         policy_decision::ROUNDS,
         policy_decision::OPERATIONS,
     )?;
-    Ok(text)
+    Ok(Section {
+        text,
+        goals: decision_goals(figures),
+        ..Section::default()
+    })
+}
+
+/// The slowest of all kinds and layouts, and the slowest with a token that was verified before.
+fn decision_goals(figures: &[DecisionFigure]) -> Vec<Goal> {
+    let medians = |wanted: fn(&DecisionFigure) -> bool| {
+        let wanted = figures.iter().filter(move |figure| wanted(figure));
+        wanted.flat_map(|figure| figure.times.iter().map(|time| time.median))
+    };
+    let public = medians(|figure| figure.name.starts_with("public"));
+    let public = Unit::Seconds.shown(public.fold(f64::NAN, f64::max));
+    vec![
+        Goal::worst(
+            "policy decision without cryptography, 1,000 operations, slowest",
+            medians(|figure| figure.name != policy_decision::WARM),
+            Target::AtMost(MAX_DECISION),
+            Unit::Seconds,
+        )
+        .because(format!(
+            "a token that was not seen before is hashed, decoded and parsed for it; without a token the slowest takes {public}"
+        )),
+        Goal::worst(
+            "the same with a token that was verified before",
+            medians(|figure| figure.name == policy_decision::WARM),
+            Target::AtMost(MAX_WARM_DECISION),
+            Unit::Seconds,
+        ),
+    ]
 }
 
 /// One row of the ratios.
@@ -172,6 +217,33 @@ struct Ratio {
     name: &'static str,
     of: fn(&AlgorithmFigures) -> Spread,
     target: Target,
+}
+
+impl Ratio {
+    /// The algorithm that comes nearest to the target, or is farthest behind it.
+    fn goal(&self, figures: &Verification) -> Goal {
+        let algorithms = figures.algorithms.iter();
+        let values = algorithms.map(|row| (self.of)(row).median);
+        let figure = format!("token verification, {}", self.name);
+        let bare: Vec<_> = figures
+            .algorithms
+            .iter()
+            .map(|row| {
+                format!(
+                    "{} {:.2}",
+                    row.algorithm, row.aws_jwt_verify_over_bare.median
+                )
+            })
+            .collect();
+        let goal = Goal::worst(&figure, values, self.target, Unit::Times);
+        match self.target {
+            Target::AtLeast(_) => goal.because(format!(
+                "most of the time is the signature check, which both have to do; to that alone the ratio is {}",
+                bare.join(", ")
+            )),
+            _ => goal,
+        }
+    }
 }
 
 const RATIOS: [Ratio; 4] = [
@@ -197,43 +269,6 @@ const RATIOS: [Ratio; 4] = [
     },
 ];
 
-/// What a figure has to be.
-#[derive(Clone, Copy)]
-pub(crate) enum Target {
-    AtMost(f64),
-    AtLeast(f64),
-    None,
-}
-
-impl Target {
-    pub(crate) fn met(self, value: f64) -> bool {
-        match self {
-            Self::AtMost(most) => value <= most,
-            Self::AtLeast(least) => value >= least,
-            Self::None => true,
-        }
-    }
-
-    /// Whether it is met, or else where not.
-    fn verdict(self, missed: &[&str]) -> String {
-        match self {
-            Self::None => String::new(),
-            _ if missed.is_empty() => "met".to_owned(),
-            _ => format!("**not met**: {}", missed.join(", ")),
-        }
-    }
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::AtMost(most) => write!(f, "at most {most:.2}"),
-            Self::AtLeast(least) => write!(f, "at least {least:.2}"),
-            Self::None => f.write_str("—"),
-        }
-    }
-}
-
 pub(crate) fn micros(time: Spread) -> String {
     let Spread { low, median, high } = time;
     format!(
@@ -256,77 +291,26 @@ fn name(algorithm: &str) -> &str {
     }
 }
 
+/// A whole number with commas.
+pub(crate) fn thousands(number: impl Display) -> String {
+    let digits = format!("{number:.0}");
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// The version of a crate in the lock file that this program was built with.
-fn locked(name: &str) -> Result<&'static str> {
+pub(crate) fn locked(name: &str) -> Result<&'static str> {
     let (_, rest) = include_str!("../../Cargo.lock")
         .split_once(&format!("name = \"{name}\"\nversion = \""))
         .with_context(|| format!("{name} is not in Cargo.lock"))?;
     let (version, _) = rest.split_once('"').context("Cargo.lock")?;
     Ok(version)
-}
-
-/// What the authorizer costs.
-pub(crate) fn authorizer(figures: &Figures) -> Result<String> {
-    let millis = |time: Duration| format!("{:.2} ms", time.as_secs_f64() * 1e3);
-    let micros = |time: Duration| format!("{:.1} µs", time.as_secs_f64() * 1e6);
-    let megabytes = |bytes: f64| format!("{:.2} MB", bytes / 1e6);
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "sizes are shown with two decimals"
-    )]
-    let (binary, zip, memory) = (
-        figures.size.0 as f64,
-        figures.size.1 as f64,
-        (figures.peak_memory_kib * 1024) as f64,
-    );
-    let rows = [
-        (
-            "process start to first `next` call, median",
-            millis(figures.start.0),
-            "15 ms",
-        ),
-        ("the same, slowest of 41", millis(figures.start.1), "—"),
-        (
-            "first decision of an instance (connects), median",
-            millis(figures.first_decision),
-            "—",
-        ),
-        (
-            "the same over TLS, median",
-            millis(figures.first_decision_tls),
-            "—",
-        ),
-        (
-            "one decision, median of 5,000",
-            micros(figures.decision.0),
-            "—",
-        ),
-        (
-            "one decision, 99th percentile",
-            micros(figures.decision.1),
-            "—",
-        ),
-        (
-            "own cost of one decision, without the wait",
-            micros(figures.own_cost),
-            "50 µs",
-        ),
-        (
-            "peak memory (VmHWM) after 5,500 decisions",
-            megabytes(memory),
-            "20 MB",
-        ),
-        ("size of `bootstrap`", megabytes(binary), "5 MB"),
-        ("size of the zip", megabytes(zip), "—"),
-    ];
-    let mut table = format!(
-        "Measured with {}.\n\n| figure | value | target |\n|---|---|---|\n",
-        machine()?
-    );
-    for (name, value, target) in rows {
-        writeln!(table, "| {name} | {value} | {target} |")?;
-    }
-    Ok(table)
 }
 
 /// The compiler and the processor.
@@ -348,4 +332,19 @@ pub(crate) fn machine() -> Result<String> {
         rustc.trim(),
         model.trim_start_matches([' ', '\t', ':'])
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::thousands;
+
+    #[test]
+    fn numbers_are_grouped_from_the_right() {
+        let shown = [0, 999, 1_000, 10_000, 123_456, 1_234_567].map(thousands);
+        assert_eq!(
+            shown,
+            ["0", "999", "1,000", "10,000", "123,456", "1,234,567"]
+        );
+        assert_eq!(thousands(7_046.6), "7,047");
+    }
 }

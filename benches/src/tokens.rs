@@ -11,6 +11,7 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use portcullis_test_support::issuer::Issuer;
 use serde_json::{Value, json};
 
 /// Who signs.
@@ -48,6 +49,23 @@ impl Tokens {
             jwks: json!({ "keys": keys }),
         })
     }
+}
+
+/// So many different RS256 tokens of an issuer that is served. Signing is slow, so two threads do it.
+pub(crate) fn many(issuer: &Issuer, scope: &str, number: usize, now: u64) -> Vec<String> {
+    let some = |from: usize, to: usize| -> Vec<String> {
+        let claims = |number: usize| json!({ "scope": scope, "jti": number.to_string() });
+        (from..to)
+            .map(|number| issuer.token_with(AUDIENCE, &claims(number), now))
+            .collect()
+    };
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| some(0, number / 2));
+        let second = some(number / 2, number);
+        let mut all = first.join().unwrap_or_default();
+        all.extend(second);
+        all
+    })
 }
 
 impl Signed {

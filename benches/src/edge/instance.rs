@@ -10,14 +10,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use super::package::Package;
-
-/// What Lambda gives to Node.js in a function of 128 MB, so that its memory is what it would be there; and the collector,
-/// to be called before memory is read.
-const NODE_OPTIONS: [&str; 3] = [
-    "--max-old-space-size=115",
-    "--max-semi-space-size=7",
-    "--expose-gc",
-];
+use crate::node::LIMITS;
 
 /// What of Node.js is there before the handler is loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +76,9 @@ impl Instance {
     ) -> Result<Self> {
         let mut command = Command::new("node");
         command
-            .args(NODE_OPTIONS)
+            .args(LIMITS)
+            // The collector, to be called before memory is read.
+            .arg("--expose-gc")
             .arg(root.join("benches/peers/edge-driver.cjs"))
             .arg(package.handler())
             .arg(match before {

@@ -32,6 +32,9 @@ pub(crate) const DECISIONS: u32 = 400;
 /// Decisions before the first reading of the memory, the second, and the last.
 pub(crate) const MEMORY_STEPS: [u32; 3] = [100, 9_900, 100_000];
 
+/// The row about loading.
+const READY: &str = "ready: the handler is loaded";
+
 /// Every row has a value for the edge function, the handler by hand and the authorizer, in this order.
 type Columns<T> = [T; 3];
 
@@ -75,7 +78,7 @@ pub(crate) fn measure(root: &Path, binaries: &Path, now: u64) -> Result<Figures>
         zips: [
             bytes(edge.zip_size()?)?,
             bytes(by_hand.zip_size()?)?,
-            bytes(zip_size(&stage.bootstrap)?)?,
+            bytes(zip_size(&[&stage.bootstrap])?)?,
         ],
         node: stage
             .node(0, &stage.plain, Before::Nothing, Transport::Stub)?
@@ -115,7 +118,7 @@ fn starts(stage: &Stage<'_>) -> Result<Vec<Row>> {
         first_tls.add(NODE, decision.as_secs_f64())?;
     }
     Ok(vec![
-        ready.row("ready: the handler is loaded", Some(report::MAX_READY))?,
+        ready.row(READY, Some(report::MAX_READY))?,
         processor.row("processor time of that", None)?,
         with_modules.row("ready, and the modules of Node.js loaded with it", None)?,
         first.row("first decision of an instance (connects)", None)?,

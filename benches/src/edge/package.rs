@@ -76,7 +76,7 @@ impl Package {
     pub(crate) fn zip_size(&self) -> Result<u64> {
         match &self.zip {
             Some(zip) => Ok(fs::metadata(zip)?.len()),
-            None => zip_size(&self.folder.path().join("aws-lambda-authorizer")),
+            None => zip_size(&[&self.folder.path().join("aws-lambda-authorizer")]),
         }
     }
 

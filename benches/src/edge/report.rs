@@ -5,9 +5,11 @@ use std::fmt::Write as _;
 use anyhow::{Context, Result};
 
 use super::instance::Memory;
-use super::{DECISIONS, Figures, MEMORY_STEPS, NEXT, ROUNDS, Row, STARTS, WARM_UP};
-use crate::report::{machine, times};
+use super::{DECISIONS, Figures, MEMORY_STEPS, NEXT, READY, ROUNDS, Row, STARTS, WARM_UP};
+use crate::goals::{Goal, Target, Unit};
+use crate::report::{machine, thousands, times};
 use crate::rounds::Spread;
+use crate::section::Section;
 
 /// How long the module may take until it is ready, in seconds.
 pub(crate) const MAX_READY: f64 = 15e-3;
@@ -22,7 +24,7 @@ const HEAD: &str = "edge, WebAssembly | by hand in Node.js | native authorizer |
                     |---|---|---|---|---|---|\n";
 
 /// The section, for the page.
-pub(crate) fn section(figures: &Figures) -> Result<String> {
+pub(crate) fn section(figures: &Figures) -> Result<Section> {
     let mut text = format!(
         "## At the edge\n\nMeasured with {}. Node.js {}. Other programs took {:.0} % of the processors meanwhile.\n\n",
         machine()?,
@@ -32,7 +34,50 @@ pub(crate) fn section(figures: &Figures) -> Result<String> {
     in_time(&mut text, figures)?;
     in_memory(&mut text, figures)?;
     method(&mut text)?;
-    Ok(text)
+    Ok(Section {
+        text,
+        goals: goals(figures)?,
+        ..Section::default()
+    })
+}
+
+/// The targets: ready, own cost, what is held, size.
+fn goals(figures: &Figures) -> Result<Vec<Goal>> {
+    let most = |figure: &str, value, most, unit| {
+        let figure = format!("at the edge: {figure}");
+        Goal::new(&figure, value, Target::AtMost(most), unit)
+    };
+    let [held, _] = &figures.memory;
+    let [zip, ..] = figures.zips;
+    let mut goals = Vec::new();
+    for row in &figures.times {
+        if let (Some(target), Some(edge)) = (row.target, row.times.first().copied().flatten()) {
+            let goal = most(&row.name, edge.median, target, Unit::Seconds);
+            goals.push(if row.name == READY {
+                goal.because(
+                    "V8 reads and validates the whole module, about half of it, and compiles what the start calls, about a third",
+                )
+            } else {
+                goal
+            });
+        }
+    }
+    goals.push(most(
+        "what is held grows over 100,000 decisions by",
+        growth(held)?,
+        MAX_GROWTH,
+        Unit::Bytes,
+    ));
+    goals.push(most("size of the zip", zip, MAX_ZIP, Unit::Bytes));
+    Ok(goals)
+}
+
+/// By how many bytes more is held at the last reading than at the one before.
+fn growth(readings: &[Memory]) -> Result<f64> {
+    match readings {
+        [.., warm, last] => Ok(last.held - warm.held),
+        _ => Err(anyhow::anyhow!("there are several readings")),
+    }
 }
 
 fn in_time(text: &mut String, figures: &Figures) -> Result<()> {
@@ -44,7 +89,9 @@ fn in_time(text: &mut String, figures: &Figures) -> Result<()> {
     } in &figures.times
     {
         let (wanted, verdict) = match (target, edge) {
-            (Some(target), Some(edge)) => (shown(*target), verdict(edge.median <= *target)),
+            (Some(target), Some(edge)) => {
+                (shown(*target), Target::AtMost(*target).verdict(edge.median))
+            }
             _ => ("—".to_owned(), ""),
         };
         let [edge, by_hand, authorizer] =
@@ -84,16 +131,12 @@ fn in_memory(text: &mut String, figures: &Figures) -> Result<()> {
             resident(by_hand)?
         )?;
     }
-    let growth = |all: &[Memory]| match all {
-        [.., warm, last] => Ok(last.held - warm.held),
-        _ => Err(anyhow::anyhow!("there are several readings")),
-    };
     writeln!(
         text,
         "| what is held grows, over the last 100,000 of these, by | {:+.3} MB | {:+.3} MB | — | less than 0.1 MB | {} |",
         growth(edge)? / 1e6,
         growth(by_hand)? / 1e6,
-        verdict(growth(edge)? < MAX_GROWTH)
+        Target::AtMost(MAX_GROWTH).verdict(growth(edge)?)
     )?;
     let modules: Vec<_> = edge
         .iter()
@@ -121,7 +164,7 @@ fn in_memory(text: &mut String, figures: &Figures) -> Result<()> {
         kilobytes(by_hand),
         kilobytes(authorizer),
         kilobytes(MAX_ZIP),
-        verdict(edge <= MAX_ZIP)
+        Target::AtMost(MAX_ZIP).verdict(edge)
     )?;
     Ok(())
 }
@@ -138,21 +181,23 @@ fn method(text: &mut String) -> Result<()> {
          times have two HTTP calls more, but for its own cost.\n\
          - The service is on loopback and echoes each request, which is a permit. Viewer-request event with nine headers, one of \
          them an RS256 access token; for the authorizer a REST REQUEST event with the same token.\n\
-         - *Ready* is `require` of the handler: reading, validating and compiling the module and starting it, with the \
+         - *Ready* is `require` of the handler: reading, validating and starting the module, with the \
          file cache warm. What it needs of Node.js (`crypto`, `fs`, `http`, `https`, `tls` and others) is loaded before, and in \
          the third row with it. For the authorizer it is the time from the start of its process to its first `next` call. \
          *Processor time* counts all threads of the process; on a busy machine it tells more than the clock. {STARTS} \
          instances of each, by turns.\n\
-         - *First decision*: V8 compiles a function of the module when it is first called, and again, better, when it has been called often, so a new \
-         instance is slower for some time.\n\
-         - *Warm decision*: after {WARM_UP} decisions, {ROUNDS} rounds of {DECISIONS}, by turns; a value is the median of \
+         - V8 validates the whole module when it is loaded: about half of *ready* is reading and validating it, about a third compiling \
+         the functions that the start calls. *First decision*: it compiles any other function when that is first called, and again, \
+         better, when it has been called often, so a new instance is slower for some time.\n\
+         - *Warm decision*: after {} decisions, {ROUNDS} rounds of {DECISIONS}, by turns; a value is the median of \
          its round. *One of the next {NEXT}* is that without warm-up.\n\
          - *Own cost* is what the function itself takes: event in, sideband request out, answer in, result out, with its log; making the event is not in it. In \
          place of the HTTP client of Node.js stands one that answers at once, the same for both; for the authorizer it is the \
          figure of the first section, in processor time. {ROUNDS} rounds of {DECISIONS}, by turns, warm; a ratio is taken within a round.\n\
          - *What is held* is the JavaScript heap and what belongs to it outside, such as the memory of the module, read after a \
          collection. The rest of the memory of the process is that of V8, which also grows by hand.\n\
-         - The zip at the edge is the one that `portcullis package edge` puts the settings into; the others are of Python's `zipfile`.\n"
+         - The zip at the edge is the one that `portcullis package edge` puts the settings into; the others are of Python's `zipfile`.\n",
+        thousands(WARM_UP),
     )?;
     Ok(())
 }
@@ -182,17 +227,4 @@ const fn unit(seconds: f64) -> (&'static str, f64, usize) {
     } else {
         ("ms", 1e3, 2)
     }
-}
-
-fn thousands(number: u32) -> String {
-    let (thousands, rest) = (number / 1000, number % 1000);
-    if thousands == 0 {
-        number.to_string()
-    } else {
-        format!("{thousands},{rest:03}")
-    }
-}
-
-const fn verdict(met: bool) -> &'static str {
-    if met { "met" } else { "**not met**" }
 }

@@ -283,11 +283,18 @@ impl Connection {
         })
     }
 
+    /// The same without a bound on how long an answer may take.
+    pub(crate) fn patient(address: SocketAddr) -> Result<Self> {
+        let connection = Self::open(address)?;
+        connection.stream.set_read_timeout(None)?;
+        Ok(connection)
+    }
+
     pub(crate) fn send(&mut self, call: &[u8]) -> Result<()> {
         Ok(self.stream.write_all(call)?)
     }
 
-    /// The body of an answer with status 200 and a `Content-Length`.
+    /// The body of an answer with status 200 or 202 and a `Content-Length`.
     pub(crate) fn receive(&mut self) -> Result<&[u8]> {
         let mut filled = 0;
         let (body, end) = loop {
@@ -313,7 +320,11 @@ fn extent(answer: &[u8]) -> Result<Option<(usize, usize)>> {
         return Ok(None);
     };
     let text = std::str::from_utf8(answer.get(..head).unwrap_or_default())?;
-    ensure!(text.starts_with("HTTP/1.1 200"), "expected 200, got {text}");
+    let expected = ["HTTP/1.1 200", "HTTP/1.1 202"];
+    ensure!(
+        expected.iter().any(|status| text.starts_with(status)),
+        "expected 200 or 202, got {text}"
+    );
     let length = text
         .split("\r\n")
         .find_map(|line| {

@@ -13,9 +13,11 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 use portcullis_test_support::issuer::Issuer;
 
+pub(crate) use load::{Connection, Post};
 pub(crate) use report::section;
 
 use crate::company::Moment;
+use crate::tokens;
 use growth::Growth;
 use load::Calls;
 use peak::{AtHalf, Peak};
@@ -78,7 +80,7 @@ fn measure_alone(root: &Path, binaries: &Path, now: u64) -> Result<ServiceFigure
         portcullis.display()
     );
     let issuer = Issuer::start();
-    let tokens = policy::tokens(&issuer, TOKENS, now);
+    let tokens = tokens::many(&issuer, policy::SCOPES, TOKENS, now);
     let growth = Growth::measure(&portcullis, &issuer, &tokens, now)?;
 
     let own = |log| Server::portcullis(&portcullis, OPERATIONS, issuer.url(), log);

@@ -10,14 +10,13 @@ use anyhow::Result;
 use portcullis_engine::{PolicySet, Question, SourceFile, compile};
 use portcullis_model::{ApiRequest, HeaderMap, Method, RequestUrl, Source};
 use portcullis_sideband::SidebandRequest;
-use portcullis_test_support::issuer::Issuer;
 use serde_json::json;
 
 use super::load::{Calls, Permit, Post};
 use crate::decision_service::{AUDIENCE, CREDENTIAL};
 
 /// What the callers may do.
-const SCOPES: &str = "read write openid";
+pub(crate) const SCOPES: &str = "read write openid";
 /// How many different calls are made at most, spread over all operations.
 const CALLS: usize = 100;
 /// The policy of Cerbos for one resource: `$` is its number.
@@ -171,21 +170,4 @@ impl Operations {
         });
         Ok((policy, questions.collect::<Result<_>>()?))
     }
-}
-
-/// So many different tokens. Signing is slow, so two threads do it.
-pub(crate) fn tokens(issuer: &Issuer, number: usize, now: u64) -> Vec<String> {
-    let some = |from: usize, to: usize| -> Vec<String> {
-        let claims = |number: usize| json!({ "scope": SCOPES, "jti": number.to_string() });
-        (from..to)
-            .map(|number| issuer.token_with(AUDIENCE, &claims(number), now))
-            .collect()
-    };
-    std::thread::scope(|scope| {
-        let first = scope.spawn(|| some(0, number / 2));
-        let second = some(number / 2, number);
-        let mut all = first.join().unwrap_or_default();
-        all.extend(second);
-        all
-    })
 }

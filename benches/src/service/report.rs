@@ -11,8 +11,11 @@ use super::{
     AUTHZEN, AUTHZEN_QUIET, CERBOS_AUTHZEN, CERBOS_LOGGING, CERBOS_OWN, OTHER_TOKENS, SAME_TOKEN,
     ServiceFigures, TOKENS,
 };
-use crate::report::{Target, machine, micros, times};
+use crate::goals::{Goal, Target, Unit};
+use crate::plot::{Bar, Panel, Whose};
+use crate::report::{machine, micros, thousands, times};
 use crate::rounds::Spread;
+use crate::section::Section;
 
 /// How many times the decisions of Cerbos.
 const MIN_RATIO: f64 = 5.0;
@@ -26,7 +29,7 @@ const MAX_GROWTH: f64 = 1.5;
 const MAX_MEMORY: f64 = 40e6;
 
 /// The section, for the page.
-pub(crate) fn section(figures: &ServiceFigures) -> Result<String> {
+pub(crate) fn section(figures: &ServiceFigures) -> Result<Section> {
     let mut text = format!(
         "## Decision service\n\nMeasured with {}. Peer: Cerbos {}. The load is made on the same cores. Other programs took {:.0} % of them \
          meanwhile.\n\n",
@@ -40,7 +43,109 @@ pub(crate) fn section(figures: &ServiceFigures) -> Result<String> {
     growth(&mut text, figures)?;
     memory(&mut text, figures)?;
     method(&mut text)?;
-    Ok(text)
+    Ok(Section {
+        text,
+        goals: goals(figures)?,
+        panels: vec![per_second_panel(figures)?, memory_panel(figures)],
+        versions: vec![("Cerbos".to_owned(), figures.cerbos_version.clone())],
+    })
+}
+
+/// The targets, each with the figure that is nearest to it or farthest behind.
+fn goals(figures: &ServiceFigures) -> Result<Vec<Goal>> {
+    let peak = |at: usize| figures.peaks.get(at).context("no such figure");
+    let alone = |at| Ok::<_, anyhow::Error>(peak(at)?.alone.0.median);
+    let medians = [AUTHZEN, SAME_TOKEN, OTHER_TOKENS].map(alone);
+    let ratios = COMPARISONS.iter().filter(|(.., aimed)| *aimed);
+    let ratios = ratios.map(|(_, ours, theirs, _)| {
+        let ratio = peak(*theirs)?.seconds.ratio_to(&peak(*ours)?.seconds)?;
+        Ok(ratio.median)
+    });
+    let own = figures.at_half.iter();
+    let own = own.filter(|half| half.contestant < CERBOS_AUTHZEN);
+    let growth = figures.growth.rows.iter().flat_map(|row| &row.ratios);
+    let median = Goal::worst(
+        "decision service: one connection, median, slowest of AuthZEN and sideband",
+        medians.into_iter().collect::<Result<Vec<_>>>()?,
+        Target::AtMost(MAX_MEDIAN),
+        Unit::Seconds,
+    );
+    Ok(vec![
+        Goal::worst(
+            "decision service: AuthZEN decisions a second, to Cerbos, nearest of three",
+            ratios.collect::<Result<Vec<_>>>()?,
+            Target::AtLeast(MIN_RATIO),
+            Unit::Times,
+        ),
+        median.because(format!(
+            "the call waits for the server, the log and the load by turns: AuthZEN takes {} of the processor for one, and {} without its \
+             log",
+            Unit::Seconds.shown(peak(AUTHZEN)?.processor.median),
+            Unit::Seconds.shown(alone(AUTHZEN_QUIET)?)
+        )),
+        Goal::worst(
+            "decision service: 99th percentile at half of the most, slowest",
+            own.map(|half| half.latency.1.median),
+            Target::AtMost(MAX_AT_HALF),
+            Unit::Seconds,
+        ),
+        Goal::worst(
+            "decision service: one decision with 10,000 operations to one with 10",
+            growth.map(|ratio| ratio.median),
+            Target::AtMost(MAX_GROWTH),
+            Unit::Times,
+        ),
+        Goal::new(
+            "decision service: most memory (VmHWM) with 10,000 operations",
+            figures.growth.memory.0,
+            Target::AtMost(MAX_MEMORY),
+            Unit::Bytes,
+        ),
+    ])
+}
+
+fn per_second_panel(figures: &ServiceFigures) -> Result<Panel> {
+    let bars = [
+        (Whose::Portcullis, "portcullis serve", AUTHZEN),
+        (Whose::Portcullis, "the same without log", AUTHZEN_QUIET),
+        (Whose::Peer, "Cerbos without log", CERBOS_AUTHZEN),
+        (Whose::Peer, "Cerbos", CERBOS_LOGGING),
+    ];
+    let bars = bars.map(|(whose, label, at)| {
+        let peak = figures.peaks.get(at).context("no such figure")?;
+        let Spread { low, median, high } = peak.seconds.spread()?;
+        Ok(Bar {
+            whose,
+            label: label.to_owned(),
+            value: 1.0 / median,
+            half: Some((1.0 / high, 1.0 / low)),
+            shown: thousands(1.0 / median),
+        })
+    });
+    Ok(Panel {
+        title: "Decision service: AuthZEN decisions a second".to_owned(),
+        note: "load on the same two cores; more is better".to_owned(),
+        bars: bars.into_iter().collect::<Result<_>>()?,
+    })
+}
+
+fn memory_panel(figures: &ServiceFigures) -> Panel {
+    let [(own, _), (cerbos, _)] = figures.memory;
+    let bar = |whose, label: &str, value| Bar {
+        whose,
+        label: label.to_owned(),
+        value,
+        half: None,
+        shown: Unit::Bytes.shown(value),
+    };
+    Panel {
+        title: "Decision service: peak memory under load".to_owned(),
+        note: "policy of 100 operations; less is better".to_owned(),
+        bars: vec![
+            bar(Whose::Portcullis, "portcullis serve", own),
+            bar(Whose::Peer, "Cerbos without log", cerbos),
+        ],
+    }
 }
 
 fn under_load(text: &mut String, figures: &ServiceFigures) -> Result<()> {
@@ -52,7 +157,7 @@ fn under_load(text: &mut String, figures: &ServiceFigures) -> Result<()> {
         let (median, slowest) = peak.alone;
         let target = [AUTHZEN, SAME_TOKEN, OTHER_TOKENS].contains(&at);
         let (target, verdict) = if target {
-            ("60 µs", verdict(median.median < MAX_MEDIAN))
+            ("60 µs", Target::AtMost(MAX_MEDIAN).verdict(median.median))
         } else {
             ("—", "")
         };
@@ -120,11 +225,7 @@ fn beside_cerbos(text: &mut String, figures: &ServiceFigures) -> Result<()> {
         } else {
             Target::None
         };
-        let verdict = if aimed {
-            verdict(target.met(ratio.median))
-        } else {
-            ""
-        };
+        let verdict = target.verdict(ratio.median);
         writeln!(
             text,
             "| {name} | {} | {:.1} | {target} | {verdict} |",
@@ -145,7 +246,7 @@ fn at_half(text: &mut String, figures: &ServiceFigures) -> Result<()> {
     {
         let name = figures.names.get(*contestant).context("no such figure")?;
         let (target, verdict) = if *contestant < CERBOS_AUTHZEN {
-            ("5 ms", verdict(slowest.median < MAX_AT_HALF))
+            ("5 ms", Target::AtMost(MAX_AT_HALF).verdict(slowest.median))
         } else {
             ("—", "")
         };
@@ -163,7 +264,7 @@ fn at_half(text: &mut String, figures: &ServiceFigures) -> Result<()> {
 fn growth(text: &mut String, figures: &ServiceFigures) -> Result<()> {
     text.push_str("\n| one decision, operations in the policy |");
     for size in SIZES {
-        write!(text, " {} |", thousands_of(size))?;
+        write!(text, " {} |", thousands(size))?;
     }
     writeln!(
         text,
@@ -189,7 +290,7 @@ fn growth(text: &mut String, figures: &ServiceFigures) -> Result<()> {
             text,
             " {} | {target} | {} |",
             times(worst),
-            verdict(target.met(worst.median))
+            target.verdict(worst.median)
         )?;
     }
     Ok(())
@@ -205,7 +306,7 @@ fn memory(text: &mut String, figures: &ServiceFigures) -> Result<()> {
     ];
     for (name, (most, after), aimed) in rows {
         let (target, verdict) = if aimed {
-            ("40 MB", verdict(most < MAX_MEMORY))
+            ("40 MB", Target::AtMost(MAX_MEMORY).verdict(most))
         } else {
             ("—", "")
         };
@@ -254,17 +355,13 @@ fn method(text: &mut String) -> Result<()> {
          - Memory is that of the process after {} seconds of calls on 64 connections, with the whole policy in one file.\n",
         listed(),
         TIME.as_millis(),
-        thousands_of(TOKENS),
+        thousands(TOKENS),
         TIME_AT_HALF.as_millis(),
         growth::ROUNDS,
         growth::TIME.as_millis(),
         growth::LOAD.as_secs() * 2,
     )?;
     Ok(())
-}
-
-const fn verdict(met: bool) -> &'static str {
-    if met { "met" } else { "**not met**" }
 }
 
 fn per_second(seconds: Spread) -> String {
@@ -281,23 +378,6 @@ fn millis(time: Spread) -> String {
         low * 1e3,
         high * 1e3
     )
-}
-
-/// A whole number with commas.
-fn thousands(number: f64) -> String {
-    let digits = format!("{number:.0}");
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-fn thousands_of(number: usize) -> String {
-    u32::try_from(number).map_or_else(|_| number.to_string(), |number| thousands(number.into()))
 }
 
 fn listed() -> String {

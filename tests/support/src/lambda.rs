@@ -50,23 +50,28 @@ impl Function {
     /// Starts a function with nothing in its environment but what is given and what Lambda sets.
     #[must_use]
     pub fn start(binary: &Path, environment: &[(&str, &str)]) -> Self {
+        Self::start_command(Command::new(binary), environment)
+    }
+
+    /// The same for a program with arguments or a working directory of its own, such as an interpreter with a handler.
+    #[must_use]
+    pub fn start_command(command: Command, environment: &[(&str, &str)]) -> Self {
         let (events, to_send) = channel::<String>();
         let (signal, signals) = channel();
         let to_send = Arc::new(Mutex::new(to_send));
         let extension = Arc::<Extension>::default();
         let api = http::listen(move |connection| serve(connection, &to_send, &signal, &extension));
-        Self::spawn(binary, environment, api, events, signals)
+        Self::spawn(command, environment, api, events, signals)
     }
 
     #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
     fn spawn(
-        binary: &Path,
+        mut command: Command,
         environment: &[(&str, &str)],
         api: SocketAddr,
         events: Sender<String>,
         signals: Receiver<Signal>,
     ) -> Self {
-        let mut command = Command::new(binary);
         command.env_clear().envs(environment.iter().copied());
         command.env("AWS_LAMBDA_RUNTIME_API", api.to_string());
         command.env("AWS_LAMBDA_FUNCTION_NAME", "portcullis-authorizer");
@@ -81,7 +86,7 @@ impl Function {
         let started = Instant::now();
         let mut child = command
             .spawn()
-            .unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
+            .unwrap_or_else(|error| panic!("{}: {error}", command.get_program().display()));
         let mut stdout = child.stdout.take().unwrap();
         // Read as it comes: a function that logs more than a pipe holds would stop otherwise.
         let output = thread::spawn(move || {
@@ -126,6 +131,12 @@ impl Function {
                 other => panic!("the function did not answer: {other:?}"),
             }
         }
+    }
+
+    /// The number of its process.
+    #[must_use]
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
     }
 
     /// The most memory that the process ever held, in KiB (`VmHWM`).
