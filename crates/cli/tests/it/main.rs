@@ -16,6 +16,6 @@ mod package;
 mod policy_check;
 mod policy_replay;
 mod policy_test;
-mod reason_codes;
+mod reference;
 mod serve;
 mod token_verify;
