@@ -67,6 +67,11 @@ lint: tools deny-tool mdbook-tool machete-tool ## Run formatting, lints, licence
 format: ## Format the code
 	cargo fmt --all
 
+.PHONY: reference
+reference: ## Rewrite docs/reference and docs/openapi.json from the code
+	UPDATE_REFERENCE=1 UPDATE_OPENAPI=1 cargo test --locked --quiet -p portcullis-cli -p portcullis-server --test it -- \
+		reference:: the_document_is_the_one_in_the_docs
+
 .PHONY: bench
 bench: build peers ## Measure authorizer, edge function, verification, decision and service; rewrites docs/benchmarks.md
 	cargo run --locked --release -p portcullis-bench

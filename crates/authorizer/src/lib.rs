@@ -10,6 +10,7 @@ mod log;
 mod run;
 mod secrets_extension;
 mod settings;
+mod variables;
 
 pub use authorizer::{Authorizer, Failure};
 pub use cloudentity::{AnalyticsSettings, CloudentityExtras, DiscoverySettings};
@@ -20,3 +21,4 @@ pub use portcullis_enforcement::{
 };
 pub use run::run;
 pub use settings::Settings;
+pub use variables::VARIABLES;

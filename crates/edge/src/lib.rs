@@ -7,6 +7,7 @@ mod aws_secrets;
 mod config;
 mod function;
 mod settings;
+mod variables;
 #[cfg(target_family = "wasm")]
 pub mod wasm;
 
@@ -16,6 +17,7 @@ pub use aws_secrets::AwsSecrets;
 pub use config::{InvalidConfig, MAX_CONFIG_BYTES, SETTINGS, SettingType, kind_of, read_config};
 pub use function::{EdgeFunction, Handled};
 pub use settings::{EdgeSettings, PartialBodyRule};
+pub use variables::VARIABLES;
 
 /// The languages, beside validators, that this build has.
 #[must_use]

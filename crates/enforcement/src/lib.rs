@@ -17,6 +17,7 @@ mod secret;
 mod settings;
 mod sideband;
 pub mod sigv4;
+mod variables;
 
 pub use authzen::Authzen;
 pub use cloudentity::{CloudentitySource, cloudentity_point, go_flag};
@@ -32,3 +33,4 @@ pub use settings::{
     AuthzenSource, DecisionPointSettings, LogLevel, OnUnavailable, Secret, Settings, SidebandSource,
 };
 pub use sideband::Sideband;
+pub use variables::{Topic, Unset, VARIABLES, Values, Variable};

@@ -29,12 +29,12 @@ impl fmt::Display for Reason {
 }
 
 macro_rules! reason_codes {
-    ($($(#[$doc:meta])* $variant:ident = $code:literal,)*) => {
-        /// The stable code of a reason. Codes are never renamed or reused; docs/reason-codes.md
-        /// lists them.
+    ($($(#[doc = $doc:literal])+ $variant:ident = $code:literal, status $status:literal, look_at $look_at:literal;)*) => {
+        /// The stable code of a reason. Codes are never renamed or reused; docs/reference/reason-codes.md is written from
+        /// them.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum ReasonCode {
-            $($(#[$doc])* $variant,)*
+            $($(#[doc = $doc])+ $variant,)*
         }
 
         impl ReasonCode {
@@ -48,89 +48,195 @@ macro_rules! reason_codes {
                     $(Self::$variant => $code,)*
                 }
             }
+
+            /// What it means, in sentences.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$variant => concat!($($doc),+),)*
+                }
+            }
+
+            /// The HTTP status that a sideband client gets, in words where it depends; `none` for a permit.
+            #[must_use]
+            pub const fn status(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $status,)*
+                }
+            }
+
+            /// Where to look for the cause, in sentences; empty where there is nothing to look for.
+            #[must_use]
+            pub const fn look_at(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $look_at,)*
+                }
+            }
         }
     };
 }
 
 reason_codes! {
-    /// Every rule of the operation holds.
+    /// The token satisfies every rule of the operation.
     Permitted = "permitted",
+        status "none",
+        look_at "";
     /// The operation is public.
     Public = "public",
-    /// No operation covers the request, and the API service lets any valid token through.
+        status "none",
+        look_at "";
+    /// No operation covers the request, and the service lets any valid token through.
     TokenOnly = "token_only",
-    /// No operation covers the request, and the API service lets everyone through.
+        status "none",
+        look_at "`unmatched` of the service.";
+    /// No operation covers the request, and the service lets everyone through.
     Unmatched = "unmatched",
-    /// The API has no policy (Cloudentity: it is unrestricted).
+        status "none",
+        look_at "`unmatched: open` of the service; `ENFORCEMENT_ALLOW_UNKNOWN`.";
+    /// Cloudentity: the API has no policy.
     Unrestricted = "unrestricted",
-    /// The API Gateway API and stage belong to no service (Cloudentity: the API group is not bound).
+        status "none",
+        look_at "The policy of the API.";
+    /// Cloudentity: no service is bound to the API Gateway API and stage.
     Unbound = "unbound",
-    /// The service has no such API (Cloudentity: the API is unknown).
+        status "403",
+        look_at "The APIs of the gateway, Connect.";
+    /// Cloudentity: the service has no API with this method and path.
     UnknownApi = "unknown_api",
+        status "403",
+        look_at "Discovery; `ENFORCEMENT_ALLOW_UNKNOWN`.";
     /// A remote decision point permitted.
     PermittedByDecisionPoint = "permitted_by_decision_point",
-    /// A remote decision point denied.
+        status "none",
+        look_at "Its log.";
+    /// A remote decision point denied, or permitted on an obligation that cannot be met here.
     DeniedByDecisionPoint = "denied_by_decision_point",
+        status "as it says; 403 over AuthZEN",
+        look_at "Its log.";
     /// No API service covers the URL.
     NoService = "no_service",
-    /// No operation covers the request, and the API service denies such requests.
+        status "404",
+        look_at "`base_urls`; on AWS also `PORTCULLIS_BASE_URL` and `PORTCULLIS_STRIP_STAGE`.";
+    /// No operation covers the request.
     NoOperation = "no_operation",
-    /// The path has more than one reading.
+        status "403",
+        look_at "`paths` and `methods` of the service, or `unmatched: token`.";
+    /// The path has more than one reading: `..`, `//`, `;`, `%2F`, `%25`, a backslash, a control character, a needless
+    /// escape, or any escape where the service says `paths: plain`.
     AmbiguousPath = "ambiguous_path",
-    /// The request carries no access token.
+        status "400",
+        look_at "The client.";
+    /// There is no `Authorization` header.
     MissingToken = "missing_token",
-    /// More than one `Authorization` header, or one that is too long.
+        status "401",
+        look_at "The client.";
+    /// There is more than one `Authorization` header (or several joined by commas), or it is longer than 16 KiB.
     AmbiguousAuthorization = "ambiguous_authorization",
-    /// The `Authorization` header does not hold one bearer token.
+        status "400",
+        look_at "The client.";
+    /// The header does not hold one token under the scheme Bearer or DPoP.
     UnsupportedAuthorization = "unsupported_authorization",
+        status "401",
+        look_at "The client.";
     /// The token is not a well-formed signed JWT.
     MalformedToken = "malformed_token",
-    /// The token was issued by none of the issuers of the API service.
-    UnknownIssuer = "unknown_issuer",
-    /// No key of the issuer fits the token.
-    UnknownKey = "unknown_key",
-    /// The signature does not hold.
-    InvalidSignature = "invalid_signature",
-    /// The token is of another type than an access token.
-    WrongTokenType = "wrong_token_type",
-    /// A claim that must be there is missing or of another type.
-    InvalidClaim = "invalid_claim",
-    /// The token is meant for another audience.
-    WrongAudience = "wrong_audience",
-    /// The token has expired.
-    TokenExpired = "token_expired",
-    /// The token is not valid yet.
-    TokenNotYetValid = "token_not_yet_valid",
-    /// The token is bound to a key, and nothing shows that the client holds that key.
-    SenderConstraintUnmet = "sender_constraint_unmet",
-    /// The DPoP proof of the request does not hold.
-    InvalidDpopProof = "invalid_dpop_proof",
-    /// The DPoP proof lacks the nonce that was asked for.
-    DpopNonceRequired = "dpop_nonce_required",
-    /// There is no room to remember DPoP proofs, so that a replay could not be told.
-    ReplayStoreFull = "replay_store_full",
+        status "401",
+        look_at "The client; for opaque tokens, `introspection` of the issuer.";
     /// The issuer says that the opaque token is not active.
     TokenInactive = "token_inactive",
+        status "401",
+        look_at "A token that expired or was revoked.";
+    /// The token names none of the issuers of the service.
+    UnknownIssuer = "unknown_issuer",
+        status "401",
+        look_at "`issuer`, character by character.";
+    /// None of the issuer's keys fits the token.
+    UnknownKey = "unknown_key",
+        status "401",
+        look_at "Key rotation: keys are fetched again at most every 10 s.";
+    /// The signature does not hold.
+    InvalidSignature = "invalid_signature",
+        status "401",
+        look_at "A forged or damaged token.";
+    /// The token is not an access token.
+    WrongTokenType = "wrong_token_type",
+        status "401",
+        look_at "`profile` of the issuer; an ID token sent by mistake.";
+    /// A claim is missing or of another type.
+    InvalidClaim = "invalid_claim",
+        status "401",
+        look_at "`profile` of the issuer.";
+    /// The token is meant for another audience.
+    WrongAudience = "wrong_audience",
+        status "401",
+        look_at "`audiences` of the issuer.";
+    /// The token has expired.
+    TokenExpired = "token_expired",
+        status "401",
+        look_at "The client; the clocks.";
+    /// `nbf` or `iat` lies in the future.
+    TokenNotYetValid = "token_not_yet_valid",
+        status "401",
+        look_at "The clocks.";
+    /// The token is bound to a key or a certificate and was not sent with it, or it is bound to nothing and the
+    /// operation asks that it be.
+    SenderConstraintUnmet = "sender_constraint_unmet",
+        status "401",
+        look_at "`sender_constraint` of the operation; the client; mutual TLS of the API.";
+    /// The DPoP proof is missing, for another request, too old, or used before.
+    InvalidDpopProof = "invalid_dpop_proof",
+        status "401",
+        look_at "`portcullis token verify --scheme dpop`; the URL that the client sees and the one that the service sees (`PORTCULLIS_BASE_URL`, `PORTCULLIS_STRIP_STAGE`); the clocks.";
+    /// The DPoP proof lacks the nonce that comes with the answer (`DPoP-Nonce`).
+    DpopNonceRequired = "dpop_nonce_required",
+        status "401",
+        look_at "Nothing, if the client tries again.";
+    /// There is no room to remember DPoP proofs, so that a replay could not be told.
+    ReplayStoreFull = "replay_store_full",
+        status "503",
+        look_at "The rate of requests; more replicas.";
     /// The token lacks a scope.
     InsufficientScope = "insufficient_scope",
-    /// The user did not authenticate as strongly or as recently as is asked for.
+        status "403",
+        look_at "The `scopes` rule; the grant of the client.";
+    /// The user did not authenticate as strongly or as recently as the operation, or an AuthZEN decision point
+    /// (`step-up`), asks.
     InsufficientUserAuthentication = "insufficient_user_authentication",
+        status "401",
+        look_at "The `authentication` rule; the claims `acr` and `auth_time`; the log of the decision point.";
     /// The subject is in none of the groups.
     MissingGroup = "missing_group",
+        status "403",
+        look_at "The `groups` rule; the claim `groups`.";
     /// The subject does not hold the permission.
     MissingPermission = "missing_permission",
+        status "403",
+        look_at "The `permission` rule; the claim `permissions`.";
     /// A custom policy denied.
     DeniedByPolicy = "denied_by_policy",
-    /// A custom policy could not be evaluated to its end.
+        status "403",
+        look_at "The trace (`portcullis decide`), which names the policy and what came nearest to a permit.";
+    /// A custom policy gave no answer: an error in a Cedar `forbid`, or an `allow` that is neither true nor false.
     PolicyFailed = "policy_failed",
+        status "403",
+        look_at "The policy; `portcullis policy test`.";
     /// A custom policy took more time, steps or memory than it may.
     PolicyLimitExceeded = "policy_limit_exceeded",
-    /// A statement that the decision depends on could not be carried out.
+        status "403",
+        look_at "The policy; the size of claims and bodies that it walks over.";
+    /// An obligatory statement could not be carried out: an attribute is missing, or the body is no JSON.
     StatementUnfulfilled = "statement_unfulfilled",
-    /// The enforcement point sees a part of the body only, and the policy may need all of it.
+        status "500",
+        look_at "The trace, which names the statement and what it lacked; `obligatory: false`.";
+    /// At CloudFront: the body is longer than the 40 KB that a function sees, or no text, and `PORTCULLIS_PARTIAL_BODY`
+    /// is `deny`.
     PartialBody = "partial_body",
-    /// The decision point could not be reached or gave no usable answer.
+        status "413",
+        look_at "The client; a trigger without the body; `PORTCULLIS_PARTIAL_BODY`.";
+    /// No decision could be had, and `PORTCULLIS_ON_UNAVAILABLE` is `deny`.
     DecisionPointUnavailable = "decision_point_unavailable",
+        status "503; at CloudFront 403",
+        look_at "The log line with the cause.";
 }
 
 impl fmt::Display for ReasonCode {

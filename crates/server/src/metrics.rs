@@ -158,6 +158,33 @@ impl Metrics {
         metrics
     }
 
+    /// Everything counted at least once, under each word of ours that a label can have: what the reference of metrics is
+    /// made of. Reason codes and routes are in there as examples.
+    #[must_use]
+    pub fn specimen(clock: Arc<dyn Clock>) -> Self {
+        let metrics = Self::new(clock);
+        for (outcome, reason) in [
+            ("permit", "permitted"),
+            ("deny", "no_operation"),
+            ("none", "keys"),
+        ] {
+            metrics.decided(outcome, reason, Duration::ZERO);
+        }
+        metrics.called("/sideband/request", Some(StatusCode::OK));
+        metrics.called("other", None);
+        metrics.connection_failed(Failure::Handshake);
+        metrics.connection_failed(Failure::Http);
+        for success in [true, false] {
+            metrics.loaded(Loaded::Policy, success);
+            metrics.loaded(Loaded::Certificate, success);
+            metrics.fetched(Fetched::Document, success);
+            metrics.fetched(Fetched::Introspection, success);
+        }
+        metrics.decisions_written(1);
+        metrics.decision_dropped(1);
+        metrics
+    }
+
     fn register(&self, registry: &mut Registry) {
         registry.register(
             "decisions",

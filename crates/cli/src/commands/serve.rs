@@ -72,7 +72,7 @@ pub(crate) struct Arguments {
     /// A file with the gateway credentials that are accepted, one a line.
     #[arg(long, value_name = "FILE", conflicts_with = "insecure_no_credentials")]
     credentials: Option<PathBuf>,
-    /// The same, separated by commas.
+    /// The gateway credentials that are accepted, separated by commas, where no file is given.
     #[arg(
         long,
         env = "PORTCULLIS_GATEWAY_CREDENTIALS",
@@ -80,7 +80,8 @@ pub(crate) struct Arguments {
         hide = true
     )]
     gateway_credentials: Option<String>,
-    /// With a key, DPoP proofs must carry a nonce (RFC 9449 section 9). All replicas share the key.
+    /// With a key of at least 32 characters, DPoP proofs must carry a nonce (RFC 9449 section 9). All replicas share
+    /// the key.
     #[arg(
         long,
         env = "PORTCULLIS_DPOP_NONCE_KEY",
@@ -88,8 +89,9 @@ pub(crate) struct Arguments {
         hide = true
     )]
     dpop_nonce_key: Option<String>,
-    /// What the states are sealed with that gateways hand back with responses: the same for every
-    /// replica. Without it, states are good in the process that made them only.
+    /// What the states are sealed with that gateways hand back with responses, and the key that signs the tokens of
+    /// Cloudentity gateways: at least 32 characters, the same for every replica. Without it, both are good in the
+    /// process that made them only.
     #[arg(
         long,
         env = "PORTCULLIS_STATE_KEY",
@@ -101,7 +103,7 @@ pub(crate) struct Arguments {
     /// Where traces go: the base URL of a collector that takes OTLP (http/protobuf).
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", hide = true)]
     otlp_endpoint: Option<String>,
-    /// The same, the whole URL.
+    /// Where traces go: the whole URL.
     #[arg(long, env = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", hide = true)]
     otlp_traces_endpoint: Option<String>,
     /// The name of this service in traces.
@@ -115,7 +117,7 @@ pub(crate) struct Arguments {
     /// `true` turns traces off, whatever the other variables say.
     #[arg(long, env = "OTEL_SDK_DISABLED", hide = true, default_value = "")]
     otel_sdk_disabled: String,
-    /// An administrator token that is good beside those of the database.
+    /// An administrator token of at least 32 characters, a deployer, that is good beside those of the database.
     #[arg(
         long,
         env = "PORTCULLIS_ADMIN_TOKEN",
@@ -124,7 +126,8 @@ pub(crate) struct Arguments {
         hide = true
     )]
     admin_token: Option<String>,
-    /// The URL that clients find this service under, for the metadata of `AuthZEN`.
+    /// The URL that clients find this service under, for the metadata of AuthZEN and the issuer of
+    /// Cloudentity gateways.
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
     /// Answer anyone, on a loopback address only.

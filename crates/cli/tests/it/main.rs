@@ -18,7 +18,7 @@ mod package;
 mod policy_check;
 mod policy_replay;
 mod policy_test;
-mod reason_codes;
+mod reference;
 mod serve;
 mod token_verify;
 
