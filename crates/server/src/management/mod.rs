@@ -6,6 +6,7 @@
 
 pub(crate) mod conditions;
 pub(crate) mod deployments;
+mod document;
 mod drafts;
 mod gateways;
 mod import;
@@ -133,7 +134,9 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
 pub fn openapi() -> &'static str {
     static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
         let document = router().into_openapi();
-        document.to_pretty_json().unwrap_or_default()
+        let mut document = serde_json::to_value(document).unwrap_or_default();
+        document::complete(&mut document);
+        serde_json::to_string_pretty(&document).unwrap_or_default()
     });
     &DOCUMENT
 }
@@ -172,8 +175,10 @@ impl Admitted {
 /// Which page of a list.
 #[derive(Debug, Clone, Copy, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Page {
     /// How many items, 1 to 100; 100 where it is not there.
+    #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
     /// Where to go on: from the link `next` of the page before.
     cursor: Option<i64>,
