@@ -6,6 +6,8 @@
 
 use serde_json::{Map, Value, json};
 
+use super::gateways::INTEGRATION;
+
 /// The resources that are sent and kept as drafts.
 const DRAFTS: [&str; 4] = [
     "ApiServer",
@@ -145,6 +147,11 @@ pub(super) fn complete(document: &mut Value) {
             }
         }
         link(operation, &id);
+        let bodies = operation.pointer_mut("/requestBody/content");
+        let bodies = bodies.and_then(Value::as_object_mut).into_iter();
+        for (body, example) in bodies.flat_map(Map::values_mut).zip(example(&id)) {
+            set(body, "example", example);
+        }
     }
 }
 
@@ -234,6 +241,34 @@ fn link(operation: &mut Value, id: &str) {
     if let (false, Some(answer)) = (links.is_empty(), operation.pointer_mut("/responses/201")) {
         set(answer, "links", Value::Object(links));
     }
+}
+
+/// A body for an operation, which can be sent as it is.
+fn example(id: &str) -> Option<Value> {
+    let health = json!([{ "type": "EXACT", "pattern": "/health" }]);
+    let issuer = "https://idp.example.com";
+    let moons = "name: Moons\nbase_urls: [https://moons.example.com]\noperations: [{ name: Health, paths: [/health], public: true }]\n";
+    Some(match id {
+        "createApiServer" | "putApiServer" => {
+            json!({ "name": "Planets", "baseUrls": ["https://planets.example.com"] })
+        }
+        "createOperation" | "putOperation" => {
+            json!({ "name": "Health", "methods": ["GET"], "paths": health, "portcullis": { "public": true } })
+        }
+        "createExternalOAuthServer" | "putExternalOAuthServer" => {
+            json!({ "name": "Corporate", "type": "EXTERNAL", "issuers": [issuer], "portcullis": { "profile": "generic" } })
+        }
+        "createPolicy" | "putPolicy" => {
+            json!({ "name": "nobody.yaml", "text": "validators: [{ name: 'false' }]\n" })
+        }
+        "createGateway" => json!({ "name": "Kong", "type": INTEGRATION }),
+        "createCredential" => json!({ "expiresAt": "2099-12-31T12:00:00Z" }),
+        "createDeployment" => {
+            json!({ "sources": [{ "path": "services/moons.yaml", "text": moons }], "note": "the first" })
+        }
+        "deployApiServer" => json!({}),
+        _ => return None,
+    })
 }
 
 /// The answers that no type stands for.

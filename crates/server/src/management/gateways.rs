@@ -39,7 +39,8 @@ pub(crate) enum GatewayType {
     ApiGatewayIntegration,
 }
 
-const INTEGRATION: &str = "API_GATEWAY_INTEGRATION";
+/// What it is called.
+pub(super) const INTEGRATION: &str = "API_GATEWAY_INTEGRATION";
 
 /// What a new credential is to be.
 #[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
