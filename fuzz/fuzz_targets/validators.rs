@@ -64,14 +64,17 @@ fn claims(given: &str) -> JsonObject {
 struct Answer(Option<bool>);
 
 impl Answer {
-    fn of(decision: &Decision) -> Self {
-        Self(match decision.reason.code {
+    /// `None` where the policy was not asked: such a token is bound to a key, or not good yet.
+    fn of(decision: &Decision) -> Option<Self> {
+        let mut checks = decision.trace.checks.iter();
+        checks.find(|check| check.name == "policy")?;
+        Some(Self(match decision.reason.code {
             ReasonCode::PolicyFailed | ReasonCode::PolicyLimitExceeded => {
                 assert!(!decision.is_permit());
                 None
             }
             _ => Some(decision.is_permit()),
-        })
+        }))
     }
 }
 
@@ -128,7 +131,7 @@ fn answer(
     let decision = rehearse(&policy, request, claims)?;
     assert!(rehearse(&policy, request, claims).as_ref() == Some(&decision));
     let _ = format!("{decision:?}");
-    Some(Answer::of(&decision))
+    Answer::of(&decision)
 }
 
 /// Each comparator by itself, on one claim and one literal.
@@ -159,7 +162,7 @@ fn comparators(name: &str, value: &Value, given: &str) {
         .filter_map(|comparator| {
             let url = format!("https://api.example.com/{comparator}");
             let decision = rehearse(&policy, &request("GET", &url, &[])?, &claims)?;
-            Some((*comparator, Answer::of(&decision).0?))
+            Some((*comparator, Answer::of(&decision)?.0?))
         })
         .collect();
     // With a reference, the other side may be missing; with a limit, an answer.

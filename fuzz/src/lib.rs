@@ -78,6 +78,10 @@ pub fn decide_bare(policy: &PolicySet, request: &ApiRequest) -> Option<Decision>
 /// What must hold of every policy set: a request that no operation covers is let through only where the service says
 /// so, one without a token only where its operation does; the same question has the same answer, and a cache is
 /// told no other one.
+///
+/// # Panics
+///
+/// Where that does not hold.
 pub fn check_decisions(policy: &PolicySet) {
     for request in requests(policy) {
         let place = policy.place(&request);

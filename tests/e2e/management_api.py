@@ -1,5 +1,6 @@
 """The decision service with a database and an administrator, and schemathesis to try its management API with."""
 
+import json
 import os
 import subprocess
 import sys
@@ -50,9 +51,42 @@ class ManagementApi:
     def document(self):
         return self.endpoint.call("/openapi.json").json()
 
+    def post(self, path, body):
+        """Makes something and returns its id."""
+        headers = [*bearer(self.token), ("Content-Type", "application/json")]
+        answer = self.endpoint.call(f"{ROOT}{path}", headers, "POST", json.dumps(body).encode())
+        assert answer.status == 201, f"{path}: {answer.status} {answer.body}"
+        return answer.json()["id"]
+
+    def one_of_each(self):
+        """Makes something to be read, changed and deleted of each kind; by the parameters that stand for their ids."""
+        server = self.post("/externalOAuthServers", {"name": "One", "type": "EXTERNAL", "issuers": ["https://idp.example.com"]})
+        source = {"type": "EXTERNAL", "externalOAuthServer": {"id": server, "audience": "api"}}
+        base = {"name": "One", "baseUrls": ["https://one.example.com"], "authorizationServer": source}
+        service = self.post("/apiServers", base)
+        path = {"type": "EXACT", "pattern": "/one"}
+        operation = self.post(f"/apiServers/{service}/operations", {"name": "One", "paths": [path]})
+        policy = self.post("/policies", {"name": "one.yaml", "text": "validators: [{ name: 'true' }]"})
+        gateway = self.post("/gateways", {"name": "One", "type": "API_GATEWAY_INTEGRATION"})
+        credential = self.post(f"/gateways/{gateway}/credentials", {})
+        files = [{"path": "services/one.yaml", "text": "name: One\nbase_urls: [https://deployed.example.com]\nunmatched: open\n"}]
+        deployment = self.post("/deployments", {"sources": files})
+        ids = [server, service, operation, policy, gateway]
+        return {"id": ids, "service": [service], "credential": [credential], "number": [int(deployment)]}
+
+    def configuration(self):
+        """That of schemathesis, with the ids of what there is: made-up ones are those of nothing."""
+        text = CONFIGURATION.read_text()
+        for name, values in self.one_of_each().items():
+            text += f"\n[dictionaries.{name}]\nvalues = {json.dumps(values)}\n"
+            text += f"[parameters.\"path.{name}\"]\ndictionary = \"{name}\"\nprobability = 0.8\n"
+        file = self.directory / "schemathesis.toml"
+        file.write_text(text)
+        return file
+
     def schemathesis(self, *options):
         """Tries every operation of the document, and returns whether all checks held, and what was said."""
-        command = [sys.executable, "-m", "schemathesis.cli", "--config-file", CONFIGURATION,
+        command = [sys.executable, "-m", "schemathesis.cli", "--config-file", self.configuration(),
                    "run", f"{self.endpoint.url}/openapi.json", "--no-color", *options]
         done = subprocess.run(
             command, cwd=self.directory, env=plain_environment(PORTCULLIS_ADMIN_TOKEN=self.token),
