@@ -93,6 +93,9 @@ fn check(problems: &Diagnostics, files: &[SourceFile]) {
             assert!((1..=lines).contains(&line) && column >= 1, "{problem}");
         }
         let known = ["services", "policies", "tests"];
-        assert!(file.is_some() || known.contains(&problem.file.as_str()), "{problem}");
+        assert!(
+            file.is_some() || known.contains(&problem.file.as_str()),
+            "{problem}"
+        );
     }
 }

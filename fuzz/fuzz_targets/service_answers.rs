@@ -47,7 +47,9 @@ static POLICY: LazyLock<Arc<PolicySet>> = LazyLock::new(|| {
 
 fuzz_target!(|data: &[u8]| {
     let answers: Vec<Answer> = data.split(|byte| *byte == 0).map(Answer::read).collect();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         keys(&answers).await;
         introspection(&answers).await;
@@ -65,7 +67,11 @@ async fn keys(answers: &[Answer]) {
     let outcome = store.refresh(&issuer).await;
     assert_eq!(outcome.is_ok(), store.keys(&issuer).is_some());
     if outcome.is_ok() {
-        let metadata = web.given().iter().find(|answer| answer.status == 200).unwrap();
+        let metadata = web
+            .given()
+            .iter()
+            .find(|answer| answer.status == 200)
+            .unwrap();
         // Numbers without bounds, and what is nested too deep, in members that nobody reads.
         if let Ok(metadata) = serde_json::from_slice::<Value>(&metadata.body) {
             assert_eq!(metadata["issuer"], ISSUER);
@@ -89,7 +95,7 @@ async fn introspection(answers: &[Answer]) {
     );
     let point = point.unwrap();
     let asked = asked("Bearer an-opaque-token");
-    let decision = point.decide(&asked).await;
+    let decision = DecisionPoint::decide(&point, &asked).await;
     let _ = format!("{decision:?}");
     if decision.is_ok_and(|decision| decision.is_permit()) {
         let last = web.given().last().unwrap();
@@ -119,7 +125,9 @@ async fn authzen(answers: &[Answer], discovery: bool) {
     let request = asked("Bearer x");
     let place = POLICY.place(&request).unwrap();
     let question = Question::new(&request, &place, "u1", &SubjectClaims::default());
-    let outcome = client.evaluate(&question, &None, Duration::from_secs(1)).await;
+    let outcome = client
+        .evaluate(&question, &None, Duration::from_secs(1))
+        .await;
     let _ = format!("{outcome:?}");
     match outcome {
         Ok(Evaluation::Permit) => {
@@ -155,7 +163,7 @@ impl Answer {
         let end = data.iter().position(|byte| *byte == b'\n');
         let (head, body) = end.map_or((data, &[][..]), |end| (&data[..end], &data[end + 1..]));
         let head = String::from_utf8_lossy(head);
-        let (status, content_type) = head.split_once(' ').unwrap_or((&head, ""));
+        let (status, content_type) = head.split_once(' ').unwrap_or((&*head, ""));
         Self {
             status: status.parse().unwrap_or(200),
             content_type: content_type.to_owned(),

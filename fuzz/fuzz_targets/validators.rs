@@ -87,7 +87,10 @@ fn branches(text: &str, claims: &JsonObject, fields: &str) {
     let Ok(policy) = documents(std::slice::from_ref(&file)) else {
         return;
     };
-    let headers: Vec<_> = fields.lines().filter_map(|line| line.split_once(": ")).collect();
+    let headers: Vec<_> = fields
+        .lines()
+        .filter_map(|line| line.split_once(": "))
+        .collect();
     let url = "https://api.example.com/a/7?x=1&y=%20";
     let Some(request) = request("GET", url, &headers) else {
         return;
@@ -105,7 +108,10 @@ fn branches(text: &str, claims: &JsonObject, fields: &str) {
         (json!([branch(&no, &yes)]), plain.0.map(|holds| !holds)),
         (json!([branch(&yes, &no)]), plain.0),
         (json!([embedded("p.yaml"), embedded("p.yaml")]), plain.0),
-        (json!([embedded("p.yaml"), branch(&no, &yes)]), plain.0.map(|_| false)),
+        (
+            json!([embedded("p.yaml"), branch(&no, &yes)]),
+            plain.0.map(|_| false),
+        ),
         (json!([branch(&yes, &yes)]), plain.0.map(|_| true)),
     ] {
         // What embeds a large or deep policy may be too large or too deep itself, and run into the limit of steps.
@@ -126,7 +132,10 @@ fn answer(
 ) -> Option<Answer> {
     let operation = json!({ "name": "all", "paths": ["/**"], "policy": "whole.yaml" });
     let mut files = policy.to_vec();
-    files.push(document("policies/whole.yaml", json!({ "validators": validators })));
+    files.push(document(
+        "policies/whole.yaml",
+        json!({ "validators": validators }),
+    ));
     let policy = policy_set(files, vec![operation])?;
     let decision = rehearse(&policy, request, claims)?;
     assert!(rehearse(&policy, request, claims).as_ref() == Some(&decision));
@@ -147,10 +156,16 @@ fn comparators(name: &str, value: &Value, given: &str) {
         }));
     };
     for comparator in COMPARATORS {
-        add(comparator, json!({ "field": name, "comparator": comparator, "value": value }));
+        add(
+            comparator,
+            json!({ "field": name, "comparator": comparator, "value": value }),
+        );
     }
     for comparator in ["exists", "not_exists"] {
-        add(comparator, json!({ "field": name, "comparator": comparator }));
+        add(
+            comparator,
+            json!({ "field": name, "comparator": comparator }),
+        );
     }
     let Some(policy) = policy_set(files, operations) else {
         return;

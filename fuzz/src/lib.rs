@@ -6,7 +6,9 @@ use portcullis_engine::{
     Host, IssuerUrl, KeySource, PolicySet, Progress, ProofId, ProofUse, Rehearsal, Unmatched,
 };
 use portcullis_jose::{AwsLc, CryptoProvider, JsonObject, Jwks};
-use portcullis_model::{ApiRequest, AwsEntry, Decision, HeaderMap, Method, Outcome, RequestUrl, Source};
+use portcullis_model::{
+    ApiRequest, AwsEntry, Decision, HeaderMap, Method, Outcome, RequestUrl, Source,
+};
 use serde_json::{Value, json};
 
 /// When everything is decided, in seconds since 1970.
@@ -97,7 +99,11 @@ pub fn check_decisions(policy: &PolicySet) {
                 }
                 None => unmatched == Some(Unmatched::Open),
             };
-            assert!(may_be_bare || !decision.is_permit(), "{}", request.url.as_str());
+            assert!(
+                may_be_bare || !decision.is_permit(),
+                "{}",
+                request.url.as_str()
+            );
             let cached = decided(policy.decide_for_cache(&request, &Nobody, NOW));
             assert!(cached.is_some_and(|cached| cached.is_permit() == decision.is_permit()));
         }
@@ -109,8 +115,13 @@ pub fn check_decisions(policy: &PolicySet) {
         assert!(decision == rehearse(policy, &request, &claims));
         if let Some(decision) = decision {
             check(&decision);
-            let is_denied = operation.is_none() && unmatched.is_none_or(|one| one == Unmatched::Deny);
-            assert!(!(is_denied && decision.is_permit()), "{}", request.url.as_str());
+            let is_denied =
+                operation.is_none() && unmatched.is_none_or(|one| one == Unmatched::Deny);
+            assert!(
+                !(is_denied && decision.is_permit()),
+                "{}",
+                request.url.as_str()
+            );
         }
     }
 }
@@ -119,7 +130,12 @@ pub fn check_decisions(policy: &PolicySet) {
 #[must_use]
 pub fn decisions(policy: &PolicySet) -> Vec<Option<Decision>> {
     let claims = valid_claims("https://idp.example.com", "api");
-    let of = |request: &ApiRequest| [decide_bare(policy, request), rehearse(policy, request, &claims)];
+    let of = |request: &ApiRequest| {
+        [
+            decide_bare(policy, request),
+            rehearse(policy, request, &claims),
+        ]
+    };
     requests(policy).iter().flat_map(of).collect()
 }
 
@@ -137,7 +153,10 @@ fn check(decision: &Decision) {
 fn requests(policy: &PolicySet) -> Vec<ApiRequest> {
     let mut found = Vec::new();
     for service in policy.services().iter().take(3) {
-        let mut calls = vec![("GET", "/".to_owned()), ("DELETE", "/no/such/path".to_owned())];
+        let mut calls = vec![
+            ("GET", "/".to_owned()),
+            ("DELETE", "/no/such/path".to_owned()),
+        ];
         for operation in service.operations().iter().take(4) {
             let method = operation.methods.first().map_or("GET", Method::as_str);
             for pattern in operation.paths.iter().take(2) {
