@@ -23,13 +23,10 @@ CARGO_DENY_VERSION := 0.20.2
 CARGO_MACHETE_VERSION := 0.9.2
 CARGO_FUZZ_VERSION := 0.13.2
 MDBOOK_VERSION := 0.5.4
-# libFuzzer and its sanitizer hang on flags that the stable compiler has and does not offer.
-CARGO_FUZZ := RUSTC_BOOTSTRAP=1 .tools/cargo/bin/cargo-fuzz
 SECONDS := 30
-TARGET := $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
+TARGET := $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs))) management
 # Inputs to begin with, beside those in fuzz/seeds.
-SEEDS_event := $(wildcard ../shared/data/events)
-SEEDS_viewer_request := $(SEEDS_event)
+FUZZ_SEEDS := event=$(wildcard ../shared/data/events) viewer_request=$(wildcard ../shared/data/events)
 
 export PORTCULLIS_BIN_DIR ?= $(CURDIR)/target/release
 
@@ -82,16 +79,8 @@ bench-check: valgrind ## Count the instructions of the hot paths; fails where on
 	python3 tools/bench_check.py target/release/portcullis-instructions $(if $(UPDATE),--update)
 
 .PHONY: fuzz
-fuzz: fuzz-tool ## Try inputs without end on what reads them (SECONDS=30 for each target, TARGET=jws for one)
-	@$(foreach target,$(TARGET),$(call FUZZ,$(target)))
-
-define FUZZ
-mkdir -p fuzz/corpus/$1; \
-echo "=== $1, $(SECONDS) s"; \
-$(CARGO_FUZZ) run --sanitizer address $1 fuzz/corpus/$1 fuzz/seeds/$1 $(SEEDS_$1) -- \
-	-max_total_time=$(SECONDS) -max_len=16384 -timeout=10 -dict=fuzz/dictionaries/$1.dict \
-	-verbosity=0 -print_final_stats=1;
-endef
+fuzz: fuzz-tool $(VENV)/.ready $(if $(filter management,$(TARGET)),build) ## Try made-up inputs on what reads them (SECONDS=30 each, TARGET=jws for one, INPUT=file to see one again)
+	$(PYTHON) fuzz/run.py --seconds $(SECONDS) $(addprefix --seeds ,$(FUZZ_SEEDS)) $(if $(INPUT),--input $(INPUT)) $(TARGET)
 
 .PHONY: tools
 tools: $(VENV)/.ready $(IDP_READY) $(ORACLE_READY) $(CERBOS_READY) ## Install the pinned tools that tests and demo use

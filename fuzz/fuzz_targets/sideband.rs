@@ -1,12 +1,18 @@
-//! Requests and answers of the sideband protocol: reading never panics, what is read crosses the
-//! wire unchanged, and nothing but a full echo is a permit.
+//! The bodies of the sideband protocol, on both sides: `/sideband/request` and `/sideband/response` as the service reads
+//! them, and the answers and errors as an enforcement point does. Reading never panics, what is read crosses the
+//! wire unchanged, nothing but a full echo is a permit, and of a response that is denied nothing is left.
 //!
-//! An input is a request, and behind a NUL an answer to it.
+//! An input is the body of a call, and behind a NUL an answer to it.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use portcullis_model::{Decision, Deny, Outcome, Reason, ReasonCode, RequestEdits};
-use portcullis_sideband::{SidebandReply, SidebandRequest};
+use portcullis_model::{
+    Decision, Deny, Outcome, Reason, ReasonCode, RequestEdits, ResponseDecision, ResponseEdits,
+    ResponseOutcome, Trace,
+};
+use portcullis_sideband::{
+    SidebandError, SidebandReply, SidebandRequest, SidebandResponse, SidebandResponseReply,
+};
 use serde_json::Value;
 
 const SENT: &str = r#"{"source_ip":"192.0.2.7","source_port":56782,"method":"GET","url":"https://api.example.com/planets?x=1","http_version":"1.1","headers":[{"Accept":"*/*"},{"X-Multi":"a"},{"X-Multi":"b"}]}"#;
@@ -17,6 +23,8 @@ fuzz_target!(|data: &[u8]| {
     let reply = parts.next().unwrap_or(request);
     let sent = SidebandRequest::parse(SENT.as_bytes()).unwrap();
     read(reply, &sent);
+    let _ = SidebandError::parse(reply);
+    response(request);
     let Ok(request) = SidebandRequest::parse(request) else {
         return;
     };
@@ -33,6 +41,39 @@ fuzz_target!(|data: &[u8]| {
     assert!(SidebandRequest::from_api_request(&understood) == again);
     crosses(&again);
 });
+
+/// A response goes on as it came, or is replaced whole.
+fn response(body: &[u8]) {
+    let Ok(sent) = SidebandResponse::parse(body) else {
+        return;
+    };
+    let _ = format!("{sent:?}");
+    assert!((100..=599).contains(&sent.response_code));
+    let understood = sent.to_api_response();
+    if let Some(request) = &sent.request {
+        let json = serde_json::to_vec(request).unwrap();
+        assert!(SidebandRequest::parse(&json).as_ref() == Ok(request));
+    }
+    let answer = |outcome| {
+        let decision = ResponseDecision {
+            outcome,
+            reason: Reason::new(ReasonCode::Permitted, "said"),
+            trace: Trace::default(),
+        };
+        serde_json::to_value(SidebandResponseReply::from_decision(&sent, &decision)).unwrap()
+    };
+    let permitted = answer(ResponseOutcome::Permit(ResponseEdits::default()));
+    assert_eq!(permitted["response_code"], sent.response_code.to_string());
+    assert_eq!(permitted["body"].as_str(), sent.body.as_deref());
+    // What the service tells, it would understand: a call with it has the same header fields.
+    if let Ok(understood) = understood {
+        let again = SidebandResponse::parse(permitted.to_string().as_bytes()).unwrap();
+        assert!(again.to_api_response() == Ok(understood));
+    }
+    let denied = answer(ResponseOutcome::Deny(Deny::status(403)));
+    assert_eq!(denied["response_code"], "403");
+    assert!(denied.get("body").is_none() && denied["headers"].as_array().unwrap().is_empty());
+}
 
 /// A decision survives the way to the enforcement point.
 fn crosses(sent: &SidebandRequest) {

@@ -253,3 +253,44 @@ fn mistakes_in_validators_have_a_place() {
     policies/p.yaml:1:1: unknown key "validator"; did you mean "validators"?
     "#);
 }
+
+/// Files of which each embeds the one before so many times, under names that sort as they are embedded or the
+/// other way round: files are compiled by name, and one that was compiled before must count as well.
+fn chain(length: usize, times: usize, name: fn(usize) -> String) -> Result<PolicySet, String> {
+    let mut files = vec![source("services/shop.yaml", SERVICE)];
+    files.push(source("policies/office.yaml", OFFICE));
+    files.push(source("policies/report.yaml", REPORT));
+    let embed = |file: usize| {
+        format!(
+            "  - {{ name: policy, conf: {{ policy: {} }} }}\n",
+            name(file)
+        )
+    };
+    for number in 0..length {
+        let list = match number.checked_sub(1) {
+            None => "  - name: 'true'\n".to_owned(),
+            Some(before) => embed(before).repeat(times),
+        };
+        let path = format!("policies/{}", name(number));
+        files.push(source(&path, &format!("validators:\n{list}")));
+    }
+    compile(&files, &[]).map_err(|problems| problems.to_string())
+}
+
+#[test]
+fn files_that_embed_each_other_are_bounded_in_every_order() {
+    let rising: fn(usize) -> String = |number| format!("v{number:03}.yaml");
+    let falling: fn(usize) -> String = |number| format!("v{:03}.yaml", 999 - number);
+    for name in [rising, falling] {
+        chain(8, 1, name).unwrap();
+        chain(8, 2, name).unwrap();
+        let deep = chain(9, 1, name).unwrap_err();
+        assert!(deep.contains("nested deeper than 8"), "{deep}");
+        // The deepest file would be looked at 3 to the power of 6 times, and be one of 1,093 validators.
+        let many = chain(7, 3, name).unwrap_err();
+        assert!(many.contains("more than 1000 validators"), "{many}");
+        assert_eq!(many.lines().count(), 1, "{many}");
+        // What nobody would live to see decided: 2 to the power of 899 looks.
+        chain(900, 2, name).unwrap_err();
+    }
+}

@@ -19,7 +19,7 @@ use crate::error::{ApiError, ErrorBody};
 const PAGE: u32 = 200;
 
 /// All decisions that are wanted as JSON lines, the newest first.
-#[utoipa::path(get, path = "/v1/environments/{environment}/decisions.jsonl", tag = "Decisions",
+#[utoipa::path(get, operation_id = "exportDecisions", path = "/v1/environments/{environment}/decisions.jsonl", tag = "Decisions",
     params(("environment" = String, Path), ("outcome" = Option<String>, Query, description = "permit or deny"),
         ("service" = Option<String>, Query), ("operation" = Option<String>, Query),
         ("reason" = Option<String>, Query), ("gateway" = Option<String>, Query),

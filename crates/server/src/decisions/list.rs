@@ -16,7 +16,7 @@ use crate::app::AppState;
 use crate::error::{ApiError, ErrorBody};
 
 /// A page of decisions, the newest first.
-#[utoipa::path(get, path = "/v1/environments/{environment}/decisions", tag = "Decisions",
+#[utoipa::path(get, operation_id = "listDecisions", path = "/v1/environments/{environment}/decisions", tag = "Decisions",
     params(("environment" = String, Path), ("outcome" = Option<String>, Query, description = "permit or deny"),
         ("service" = Option<String>, Query), ("operation" = Option<String>, Query),
         ("reason" = Option<String>, Query), ("gateway" = Option<String>, Query),
@@ -76,7 +76,7 @@ impl AsRef<[u8]> for PageBody {
 }
 
 /// One decision.
-#[utoipa::path(get, path = "/v1/environments/{environment}/decisions/{id}", tag = "Decisions",
+#[utoipa::path(get, operation_id = "getDecision", path = "/v1/environments/{environment}/decisions/{id}", tag = "Decisions",
     params(("environment" = String, Path), ("id" = String, Path)),
     responses((status = 200), (status = "default", body = ErrorBody)))]
 pub(super) async fn decision(

@@ -31,7 +31,7 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(1
 const MAX_ID_BYTES: usize = 128;
 
 /// What is decided from now on, or since the decision that `Last-Event-ID` names, as server-sent events.
-#[utoipa::path(get, path = "/v1/environments/{environment}/decisions/stream", tag = "Decisions",
+#[utoipa::path(get, operation_id = "streamDecisions", path = "/v1/environments/{environment}/decisions/stream", tag = "Decisions",
     params(("environment" = String, Path), ("outcome" = Option<String>, Query, description = "permit or deny"),
         ("service" = Option<String>, Query), ("operation" = Option<String>, Query),
         ("reason" = Option<String>, Query), ("gateway" = Option<String>, Query),

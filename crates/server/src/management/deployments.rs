@@ -43,6 +43,7 @@ pub(crate) struct NewDeploymentBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     rollback_of: Option<i64>,
     /// What it is for; at most 4096 bytes.
+    #[schema(max_length = 4096)]
     #[serde(default)]
     note: String,
 }
@@ -58,7 +59,7 @@ pub(crate) struct SourceBody {
 
 /// Deploys an API service: its drafts and all custom policies take the place of what was deployed of them, and
 /// everything else stays. Answers when the deployment is stored; replicas decide with it within a second.
-#[utoipa::path(post, path = "/v1/environments/{environment}/apiServers/{id}/deployment", tag = "Deployments",
+#[utoipa::path(post, operation_id = "deployApiServer", path = "/v1/environments/{environment}/apiServers/{id}/deployment", tag = "Deployments",
     params(("environment" = String, Path), ("id" = String, Path)),
     request_body(content = Value, content_type = "application/vnd.pingidentity.apiServer.deploy+json"),
     responses((status = 200), (status = 400, body = ErrorBody), (status = "default", body = ErrorBody)))]
@@ -96,7 +97,7 @@ pub(crate) async fn deploy(
 }
 
 /// What of an API service decides now, and whether its drafts have changed since.
-#[utoipa::path(get, path = "/v1/environments/{environment}/apiServers/{id}/deployment", tag = "Deployments",
+#[utoipa::path(get, operation_id = "getDeploymentOfApiServer", path = "/v1/environments/{environment}/apiServers/{id}/deployment", tag = "Deployments",
     params(("environment" = String, Path), ("id" = String, Path)),
     responses((status = 200), (status = "default", body = ErrorBody)))]
 pub(crate) async fn status(
@@ -137,7 +138,7 @@ pub(crate) async fn status(
 
 /// Deletes an API service with its operations. One that is deployed stops deciding: that is a deployment, and
 /// needs the role deployer.
-#[utoipa::path(delete, path = "/v1/environments/{environment}/apiServers/{id}", tag = "API services",
+#[utoipa::path(delete, operation_id = "deleteApiServer", path = "/v1/environments/{environment}/apiServers/{id}", tag = "API services",
     params(("environment" = String, Path), ("id" = String, Path)),
     responses((status = 204), (status = 412, body = ErrorBody), (status = "default", body = ErrorBody)))]
 pub(crate) async fn delete_api_server(
@@ -163,7 +164,7 @@ pub(crate) async fn delete_api_server(
 }
 
 /// Lists the deployments, the newest first.
-#[utoipa::path(get, path = "/v1/environments/{environment}/deployments", tag = "Deployments",
+#[utoipa::path(get, operation_id = "listDeployments", path = "/v1/environments/{environment}/deployments", tag = "Deployments",
     params(("environment" = String, Path), Page),
     responses((status = 200), (status = "default", body = ErrorBody)))]
 pub(crate) async fn list(
@@ -187,7 +188,7 @@ pub(crate) async fn list(
 }
 
 /// Makes a deployment: of the files of a policy directory, or an earlier one again.
-#[utoipa::path(post, path = "/v1/environments/{environment}/deployments", tag = "Deployments",
+#[utoipa::path(post, operation_id = "createDeployment", path = "/v1/environments/{environment}/deployments", tag = "Deployments",
     params(("environment" = String, Path)), request_body = NewDeploymentBody,
     responses((status = 201), (status = 400, body = ErrorBody), (status = "default", body = ErrorBody)))]
 pub(crate) async fn create(
@@ -236,7 +237,7 @@ pub(crate) async fn create(
 }
 
 /// Reads a deployment with its files.
-#[utoipa::path(get, path = "/v1/environments/{environment}/deployments/{number}", tag = "Deployments",
+#[utoipa::path(get, operation_id = "getDeployment", path = "/v1/environments/{environment}/deployments/{number}", tag = "Deployments",
     params(("environment" = String, Path), ("number" = i64, Path)),
     responses((status = 200), (status = "default", body = ErrorBody)))]
 pub(crate) async fn get(

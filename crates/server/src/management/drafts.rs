@@ -318,7 +318,8 @@ fn with_links(path: &str, draft: Draft) -> Value {
 
 /// The handlers of a collection at the top.
 macro_rules! collection {
-    ($module:ident, $resource:ident, $path:literal, $one:literal, $tag:literal) => {
+    ($module:ident, $resource:ident, $path:literal, $one:literal, $tag:literal,
+        [$list:literal, $create:literal, $get:literal, $put:literal]) => {
         pub(super) mod $module {
             use axum::body::Body;
             use axum::extract::{Path, State};
@@ -338,7 +339,7 @@ macro_rules! collection {
             }
 
             /// Lists them in the order they were made.
-            #[utoipa::path(get, path = $path, tag = $tag, params(("environment" = String, Path), Page),
+            #[utoipa::path(get, operation_id = $list, path = $path, tag = $tag, params(("environment" = String, Path), Page),
                 responses((status = 200), (status = "default", body = ErrorBody)))]
             pub(crate) async fn list(
                 State(state): State<AppState>,
@@ -352,7 +353,7 @@ macro_rules! collection {
             }
 
             /// Makes one.
-            #[utoipa::path(post, path = $path, tag = $tag, params(("environment" = String, Path)),
+            #[utoipa::path(post, operation_id = $create, path = $path, tag = $tag, params(("environment" = String, Path)),
                 request_body = $resource,
                 responses((status = 201, body = $resource), (status = "default", body = ErrorBody)))]
             pub(crate) async fn create(
@@ -368,7 +369,7 @@ macro_rules! collection {
             }
 
             /// Reads one; its entity tag is good for `If-Match` and `If-None-Match`.
-            #[utoipa::path(get, path = $one, tag = $tag,
+            #[utoipa::path(get, operation_id = $get, path = $one, tag = $tag,
                 params(("environment" = String, Path), ("id" = String, Path)),
                 responses((status = 200, body = $resource), (status = 304), (status = "default", body = ErrorBody)))]
             pub(crate) async fn get(
@@ -382,7 +383,7 @@ macro_rules! collection {
             }
 
             /// Puts another in its place; with `If-Match`, only where nobody has changed it since.
-            #[utoipa::path(put, path = $one, tag = $tag,
+            #[utoipa::path(put, operation_id = $put, path = $one, tag = $tag,
                 params(("environment" = String, Path), ("id" = String, Path)), request_body = $resource,
                 responses((status = 200, body = $resource), (status = 412, body = ErrorBody), (status = "default", body = ErrorBody)))]
             pub(crate) async fn put(
@@ -405,25 +406,38 @@ collection!(
     ApiServer,
     "/v1/environments/{environment}/apiServers",
     "/v1/environments/{environment}/apiServers/{id}",
-    "API services"
+    "API services",
+    [
+        "listApiServers",
+        "createApiServer",
+        "getApiServer",
+        "putApiServer"
+    ]
 );
 collection!(
     external_servers,
     ExternalOAuthServer,
     "/v1/environments/{environment}/externalOAuthServers",
     "/v1/environments/{environment}/externalOAuthServers/{id}",
-    "External OAuth servers"
+    "External OAuth servers",
+    [
+        "listExternalOAuthServers",
+        "createExternalOAuthServer",
+        "getExternalOAuthServer",
+        "putExternalOAuthServer"
+    ]
 );
 collection!(
     policies,
     PolicyFile,
     "/v1/environments/{environment}/policies",
     "/v1/environments/{environment}/policies/{id}",
-    "Custom policies"
+    "Custom policies",
+    ["listPolicies", "createPolicy", "getPolicy", "putPolicy"]
 );
 
 /// Deletes an authorization server that no API service names.
-#[utoipa::path(delete, path = "/v1/environments/{environment}/externalOAuthServers/{id}",
+#[utoipa::path(delete, operation_id = "deleteExternalOAuthServer", path = "/v1/environments/{environment}/externalOAuthServers/{id}",
     tag = "External OAuth servers", params(("environment" = String, Path), ("id" = String, Path)),
     responses((status = 204), (status = "default", body = ErrorBody)))]
 pub(crate) async fn delete_external_server(
@@ -438,7 +452,7 @@ pub(crate) async fn delete_external_server(
 }
 
 /// Deletes the draft of a policy. One that was deployed goes on deciding until a push replaces the whole deployment.
-#[utoipa::path(delete, path = "/v1/environments/{environment}/policies/{id}",
+#[utoipa::path(delete, operation_id = "deletePolicy", path = "/v1/environments/{environment}/policies/{id}",
     tag = "Custom policies", params(("environment" = String, Path), ("id" = String, Path)),
     responses((status = 204), (status = "default", body = ErrorBody)))]
 pub(crate) async fn delete_policy(

@@ -28,6 +28,7 @@ pub(crate) struct NewGateway {
     #[serde(rename = "type")]
     kind: GatewayType,
     /// 1 to 256 characters, unique.
+    #[schema(min_length = 1, max_length = 256)]
     name: String,
 }
 
@@ -38,19 +39,21 @@ pub(crate) enum GatewayType {
     ApiGatewayIntegration,
 }
 
-const INTEGRATION: &str = "API_GATEWAY_INTEGRATION";
+/// What it is called.
+pub(super) const INTEGRATION: &str = "API_GATEWAY_INTEGRATION";
 
 /// What a new credential is to be.
 #[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct NewCredential {
     /// From when on it is no longer good, as RFC 3339 writes it; never where it is not there.
+    #[schema(format = DateTime)]
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<String>,
 }
 
 /// Lists the gateways in the order they were made.
-#[utoipa::path(get, path = "/v1/environments/{environment}/gateways", tag = "Gateways",
+#[utoipa::path(get, operation_id = "listGateways", path = "/v1/environments/{environment}/gateways", tag = "Gateways",
     params(("environment" = String, Path), Page),
     responses((status = 200), (status = "default", body = ErrorBody)))]
 pub(crate) async fn list(
@@ -68,7 +71,7 @@ pub(crate) async fn list(
 }
 
 /// Makes a gateway. It can ask for nothing before it has a credential.
-#[utoipa::path(post, path = "/v1/environments/{environment}/gateways", tag = "Gateways",
+#[utoipa::path(post, operation_id = "createGateway", path = "/v1/environments/{environment}/gateways", tag = "Gateways",
     params(("environment" = String, Path)), request_body = NewGateway,
     responses((status = 201, body = NewGateway), (status = "default", body = ErrorBody)))]
 pub(crate) async fn create(
@@ -93,7 +96,7 @@ pub(crate) async fn create(
 }
 
 /// Reads a gateway.
-#[utoipa::path(get, path = "/v1/environments/{environment}/gateways/{id}", tag = "Gateways",
+#[utoipa::path(get, operation_id = "getGateway", path = "/v1/environments/{environment}/gateways/{id}", tag = "Gateways",
     params(("environment" = String, Path), ("id" = String, Path)),
     responses((status = 200, body = NewGateway), (status = "default", body = ErrorBody)))]
 pub(crate) async fn get(
@@ -111,7 +114,7 @@ pub(crate) async fn get(
 ///
 /// What a gateway of the Cloudentity protocol was bound to is unbound, with a deployment of its own: nothing of it goes
 /// on deciding.
-#[utoipa::path(delete, path = "/v1/environments/{environment}/gateways/{id}", tag = "Gateways",
+#[utoipa::path(delete, operation_id = "deleteGateway", path = "/v1/environments/{environment}/gateways/{id}", tag = "Gateways",
     params(("environment" = String, Path), ("id" = String, Path)),
     responses((status = 204), (status = "default", body = ErrorBody)))]
 pub(crate) async fn delete(
@@ -132,7 +135,7 @@ pub(crate) async fn delete(
 }
 
 /// Lists the last 1,000 credentials of a gateway, the newest first, without the credentials themselves.
-#[utoipa::path(get, path = "/v1/environments/{environment}/gateways/{id}/credentials", tag = "Gateways",
+#[utoipa::path(get, operation_id = "listCredentials", path = "/v1/environments/{environment}/gateways/{id}/credentials", tag = "Gateways",
     params(("environment" = String, Path), ("id" = String, Path)),
     responses((status = 200), (status = "default", body = ErrorBody)))]
 pub(crate) async fn list_credentials(
@@ -160,7 +163,7 @@ pub(crate) async fn list_credentials(
 }
 
 /// Makes a credential, of which a gateway may have 5 that are good. The answer is the one place where it is shown.
-#[utoipa::path(post, path = "/v1/environments/{environment}/gateways/{id}/credentials", tag = "Gateways",
+#[utoipa::path(post, operation_id = "createCredential", path = "/v1/environments/{environment}/gateways/{id}/credentials", tag = "Gateways",
     params(("environment" = String, Path), ("id" = String, Path)), request_body = NewCredential,
     responses((status = 201), (status = "default", body = ErrorBody)))]
 pub(crate) async fn create_credential(
@@ -196,7 +199,7 @@ pub(crate) async fn create_credential(
 }
 
 /// Takes a credential back: from now on here, and within a second or so at other replicas.
-#[utoipa::path(delete, path = "/v1/environments/{environment}/gateways/{id}/credentials/{credential}",
+#[utoipa::path(delete, operation_id = "revokeCredential", path = "/v1/environments/{environment}/gateways/{id}/credentials/{credential}",
     tag = "Gateways",
     params(("environment" = String, Path), ("id" = String, Path), ("credential" = String, Path)),
     responses((status = 204), (status = "default", body = ErrorBody)))]

@@ -6,6 +6,7 @@
 
 pub(crate) mod conditions;
 pub(crate) mod deployments;
+mod document;
 mod drafts;
 mod gateways;
 mod import;
@@ -135,43 +136,12 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
 #[must_use]
 pub fn openapi() -> &'static str {
     static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
-        let mut document = router().into_openapi();
-        name_operations(&mut document);
-        document.to_pretty_json().unwrap_or_default()
+        let document = router().into_openapi();
+        let mut document = serde_json::to_value(document).unwrap_or_default();
+        document::complete(&mut document);
+        serde_json::to_string_pretty(&document).unwrap_or_default()
     });
     &DOCUMENT
-}
-
-/// Names each operation after its method and path. The handlers, after which it would be named, have the same name in
-/// several modules, and names must differ (`OpenAPI` 3.1, section 4.8.10.1).
-fn name_operations(document: &mut utoipa::openapi::OpenApi) {
-    for (path, item) in &mut document.paths.paths {
-        let below = path
-            .rsplit_once("{environment}")
-            .map_or("", |(_, below)| below);
-        let operations = [
-            ("get", &mut item.get),
-            ("put", &mut item.put),
-            ("post", &mut item.post),
-            ("delete", &mut item.delete),
-        ];
-        for (method, operation) in operations {
-            if let Some(operation) = operation {
-                operation.operation_id = Some(operation_name(method, below));
-            }
-        }
-    }
-}
-
-/// `getGatewaysId` for `GET /gateways/{id}`.
-fn operation_name(method: &str, path: &str) -> String {
-    let mut name = method.to_owned();
-    for word in path.split(|c: char| !c.is_ascii_alphanumeric()) {
-        let (first, rest) = word.split_at(word.len().min(1));
-        name.push_str(&first.to_ascii_uppercase());
-        name.push_str(rest);
-    }
-    name
 }
 
 /// Somebody with a role, and what they work with.
@@ -207,10 +177,11 @@ impl Admitted {
 
 /// Which page of a list.
 #[derive(Debug, Clone, Copy, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Page {
     /// How many items, 1 to 100; 100 where it is not there.
+    #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
     /// Where to go on: from the link `next` of the page before.
     cursor: Option<i64>,

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use crate::error::{ApiError, Detail};
 
 /// Members that are sent back by clients that change what they have read; nothing depends on them.
-const READ_ONLY: [&str; 7] = [
+pub(super) const READ_ONLY: [&str; 7] = [
     "_links",
     "_embedded",
     "createdAt",
@@ -39,6 +39,7 @@ pub(crate) trait Resource: Serialize + DeserializeOwned + ToSchema {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ApiServer {
     /// 1 to 256 characters, unique.
+    #[schema(min_length = 1, max_length = 256)]
     pub(crate) name: String,
     /// Absolute URLs that the service's URLs begin with, without query and without `/` at the end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -81,6 +82,7 @@ pub(crate) enum ExternalType {
 pub(crate) struct ExternalReference {
     pub(crate) id: String,
     /// 1 to 1024 characters; it is there unless `anyAudience` is `true`.
+    #[schema(min_length = 1, max_length = 1024)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) audience: Option<String>,
     /// `true`: tokens for any audience are accepted, as Cloudentity's services do where they have no audience of
@@ -117,11 +119,14 @@ pub(crate) struct CustomAccessControl {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ApiOperation {
     /// Unique in the service.
+    #[schema(min_length = 1, max_length = 256)]
     pub(crate) name: String,
     /// 1 to 10 methods; every method where it is not there.
+    #[schema(min_items = 1, max_items = 10)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) methods: Option<Vec<String>>,
     /// 1 to 10 paths below the base URL.
+    #[schema(min_items = 1, max_items = 10)]
     pub(crate) paths: Vec<PathPattern>,
     /// What must hold; without it, any valid token is enough.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -138,6 +143,8 @@ pub(crate) struct ApiOperation {
 pub(crate) struct PathPattern {
     #[serde(rename = "type")]
     pub(crate) kind: PathKind,
+    /// Begins with `/`.
+    #[schema(min_length = 1, max_length = 2048, pattern = "^/")]
     pub(crate) pattern: String,
 }
 
@@ -219,13 +226,16 @@ pub(crate) struct Reference {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ExternalOAuthServer {
     /// 1 to 256 characters, unique.
+    #[schema(min_length = 1, max_length = 256)]
     pub(crate) name: String,
     /// At most 1024 characters.
+    #[schema(max_length = 1024)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) description: Option<String>,
     #[serde(rename = "type")]
     pub(crate) kind: ExternalType,
     /// 1 to 8 issuers. Their keys are found by discovery (RFC 8414).
+    #[schema(min_items = 1, max_items = 8)]
     pub(crate) issuers: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) validation: Option<TokenValidation>,
@@ -241,6 +251,7 @@ pub(crate) struct ExternalOAuthServer {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct TokenValidation {
     /// How far the clock of the issuer may differ, in seconds, 0 to 300.
+    #[schema(maximum = 300)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) clock_skew_tolerance: Option<u64>,
 }
@@ -251,6 +262,11 @@ pub(crate) struct TokenValidation {
 pub(crate) struct PolicyFile {
     /// Its file name: letters, digits, `-`, `_` and dots, with an extension that says its language (`yaml`, `rego`,
     /// `cedar`).
+    #[schema(
+        min_length = 1,
+        max_length = 256,
+        pattern = r"^[A-Za-z0-9_-][A-Za-z0-9._-]*\.(yaml|yml|rego|cedar)$"
+    )]
     pub(crate) name: String,
     /// What is in it.
     pub(crate) text: String,

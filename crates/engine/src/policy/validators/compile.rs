@@ -13,7 +13,7 @@ use crate::diagnostic::{Diagnostic, suggestion};
 use crate::directory::document::{list, place, present};
 use crate::policy::attribute::{Operand, Path};
 
-/// Most validators of a policy, those inside others counted.
+/// Most validators of a policy, those inside others and in files that are embedded counted, as often as they are.
 const MAX_VALIDATORS: usize = 1000;
 /// Deepest nesting of validators, files that are embedded counted.
 const MAX_DEPTH: usize = 8;
@@ -84,7 +84,10 @@ pub(crate) struct ValidatorsReader<'a> {
     done: HashMap<String, Option<Arc<Validators>>>,
     /// The files that are being compiled, outermost first.
     open: Vec<String>,
+    /// The validators of the outermost file so far.
     count: usize,
+    /// The deepest nesting in the innermost file so far.
+    height: usize,
     problems: &'a mut Vec<Diagnostic>,
 }
 
@@ -99,6 +102,7 @@ impl<'a> ValidatorsReader<'a> {
             done: HashMap::new(),
             open: Vec::new(),
             count: 0,
+            height: 0,
             problems,
         }
     }
@@ -113,13 +117,19 @@ impl<'a> ValidatorsReader<'a> {
         if self.open.len() == 1 {
             self.count = 0;
         }
-        let before = self.problems.len();
+        let (before, counted) = (self.problems.len(), self.count);
+        let outer_height = std::mem::take(&mut self.height);
         if document.validators.is_empty() {
             self.report(None, "a policy without validators permits everyone; write a validator \"true\" where that is meant");
         }
-        let list = self.validators(&document.validators, self.open.len());
+        let list = self.validators(&document.validators, 1);
         self.open.pop();
-        let compiled = (self.problems.len() == before).then(|| Arc::new(Validators { list }));
+        let policy = Validators {
+            list,
+            count: self.count - counted,
+            height: std::mem::replace(&mut self.height, outer_height),
+        };
+        let compiled = (self.problems.len() == before).then(|| Arc::new(policy));
         self.done.insert(file.to_owned(), compiled.clone());
         compiled
     }
@@ -163,18 +173,7 @@ impl<'a> ValidatorsReader<'a> {
         document: &Spanned<ValidatorDocument>,
         depth: usize,
     ) -> Option<Validator> {
-        self.count += 1;
-        if self.count > MAX_VALIDATORS {
-            if self.count == MAX_VALIDATORS + 1 {
-                self.problem(document, format!("more than {MAX_VALIDATORS} validators"));
-            }
-            return None;
-        }
-        if depth > MAX_DEPTH {
-            self.problem(
-                document,
-                format!("validators are nested deeper than {MAX_DEPTH}"),
-            );
+        if !self.has_room(document, depth, 1) {
             return None;
         }
         let ValidatorDocument {
@@ -241,6 +240,23 @@ impl<'a> ValidatorsReader<'a> {
         })
     }
 
+    /// Counts so many validators, the deepest of them at that depth; reports where they are too many or too deep.
+    fn has_room<T>(&mut self, at: &Spanned<T>, depth: usize, count: usize) -> bool {
+        let before = self.count;
+        self.count += count;
+        self.height = self.height.max(depth);
+        if depth > MAX_DEPTH {
+            let message = format!("validators are nested deeper than {MAX_DEPTH}");
+            self.problem(at, message);
+            return false;
+        }
+        // One of them says so, not each that comes after.
+        if before <= MAX_VALIDATORS && self.count > MAX_VALIDATORS {
+            self.problem(at, format!("more than {MAX_VALIDATORS} validators"));
+        }
+        self.count <= MAX_VALIDATORS
+    }
+
     fn recovery(
         &mut self,
         document: &Spanned<ValidatorDocument>,
@@ -277,14 +293,18 @@ impl<'a> ValidatorsReader<'a> {
             self.unknown(file, "validators policy", known.iter().map(String::as_str));
             return None;
         }
-        if depth >= MAX_DEPTH {
-            self.problem(
-                file,
-                format!("validators are nested deeper than {MAX_DEPTH}"),
-            );
+        // Before it is compiled: a chain of files must not be followed to its end to find that it is too long.
+        if self.open.len() >= MAX_DEPTH {
+            self.has_room(file, MAX_DEPTH + 1, 0);
             return None;
         }
+        let counted = self.count;
         let policy = self.compile(&file.value)?;
+        // A file that was compiled before was not counted this time.
+        let uncounted = policy.count - (self.count - counted);
+        if !self.has_room(file, depth + policy.height, uncounted) {
+            return None;
+        }
         Some(Check::Embedded {
             file: file.value.as_str().into(),
             policy,

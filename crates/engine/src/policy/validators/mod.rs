@@ -35,6 +35,10 @@ const MAX_STEPS: u32 = 100_000;
 #[derive(Debug)]
 pub(crate) struct Validators {
     list: Vec<Validator>,
+    /// How many validators are evaluated at most, those inside others and in files that are embedded among them.
+    count: usize,
+    /// How deep they are nested, files that are embedded among them.
+    height: usize,
 }
 
 /// One check.

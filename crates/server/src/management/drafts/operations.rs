@@ -18,7 +18,7 @@ fn operations_path(admitted: &Admitted, environment: &str, service: &Id) -> Stri
 }
 
 /// Lists the operations of an API service in the order they were made.
-#[utoipa::path(get, path = "/v1/environments/{environment}/apiServers/{service}/operations",
+#[utoipa::path(get, operation_id = "listOperations", path = "/v1/environments/{environment}/apiServers/{service}/operations",
     tag = "Operations", params(("environment" = String, Path), ("service" = String, Path), Page),
     responses((status = 200), (status = "default", body = ErrorBody)))]
 pub(crate) async fn list_operations(
@@ -34,7 +34,7 @@ pub(crate) async fn list_operations(
 }
 
 /// Makes an operation.
-#[utoipa::path(post, path = "/v1/environments/{environment}/apiServers/{service}/operations",
+#[utoipa::path(post, operation_id = "createOperation", path = "/v1/environments/{environment}/apiServers/{service}/operations",
     tag = "Operations", params(("environment" = String, Path), ("service" = String, Path)),
     request_body = ApiOperation,
     responses((status = 201, body = ApiOperation), (status = "default", body = ErrorBody)))]
@@ -52,7 +52,7 @@ pub(crate) async fn create_operation(
 }
 
 /// Reads an operation; its entity tag is good for `If-Match` and `If-None-Match`.
-#[utoipa::path(get, path = "/v1/environments/{environment}/apiServers/{service}/operations/{id}",
+#[utoipa::path(get, operation_id = "getOperation", path = "/v1/environments/{environment}/apiServers/{service}/operations/{id}",
     tag = "Operations",
     params(("environment" = String, Path), ("service" = String, Path), ("id" = String, Path)),
     responses((status = 200, body = ApiOperation), (status = 304), (status = "default", body = ErrorBody)))]
@@ -69,7 +69,7 @@ pub(crate) async fn get_operation(
 }
 
 /// Puts another in its place; with `If-Match`, only where nobody has changed it since.
-#[utoipa::path(put, path = "/v1/environments/{environment}/apiServers/{service}/operations/{id}",
+#[utoipa::path(put, operation_id = "putOperation", path = "/v1/environments/{environment}/apiServers/{service}/operations/{id}",
     tag = "Operations",
     params(("environment" = String, Path), ("service" = String, Path), ("id" = String, Path)),
     request_body = ApiOperation,
@@ -89,7 +89,7 @@ pub(crate) async fn put_operation(
 }
 
 /// Deletes an operation.
-#[utoipa::path(delete, path = "/v1/environments/{environment}/apiServers/{service}/operations/{id}",
+#[utoipa::path(delete, operation_id = "deleteOperation", path = "/v1/environments/{environment}/apiServers/{service}/operations/{id}",
     tag = "Operations",
     params(("environment" = String, Path), ("service" = String, Path), ("id" = String, Path)),
     responses((status = 204), (status = 412, body = ErrorBody), (status = "default", body = ErrorBody)))]
