@@ -1,0 +1,86 @@
+"""What every fault has in common: the programs under load, how long each phase is, and what is told of it."""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+sys.dont_write_bytecode = True
+TESTS = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(TESTS.parent / "tools"), str(TESTS / "e2e")]
+
+from cases import AUDIENCE, cases, write_policy  # noqa: E402
+from local_issuer import LocalIssuer  # noqa: E402
+from scene import Scene  # noqa: E402
+from service import Service  # noqa: E402
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """How long phases are."""
+
+    before: float
+    fault: float
+
+
+@pytest.fixture(scope="session")
+def seconds():
+    """FAULTS=short is the form of continuous integration."""
+    form = os.environ.get("FAULTS", "long")
+    assert form in ("short", "long"), f"FAULTS={form}: expected short or long"
+    return Seconds(before=0.5, fault=2) if form == "short" else Seconds(before=2, fault=8)
+
+
+@pytest.fixture(scope="session")
+def issuer():
+    issuer = LocalIssuer(AUDIENCE)
+    yield issuer
+    issuer.stop()
+
+
+@pytest.fixture(scope="session")
+def all_cases(issuer):
+    return cases(issuer)
+
+
+@pytest.fixture
+def policy(tmp_path, issuer):
+    return write_policy(tmp_path, issuer.url)
+
+
+@pytest.fixture
+def stage(tmp_path, policy, all_cases, record_property):
+    """Makes the service and who asks it; everything ends with the test."""
+    opened = []
+
+    class Stage:
+        def serve(self, database=None, **options):
+            """`portcullis serve`, on SQLite unless told otherwise."""
+            service = Service(tmp_path, policy, database or f"sqlite:{tmp_path / 'portcullis.db'}", **options)
+            opened.append(service)
+            return service
+
+        def scene(self, service, **options):
+            scene = Scene(service, tmp_path, all_cases, **options)
+            opened.append(scene)
+            return scene
+
+        def closing(self, something):
+            """Stops it at the end."""
+            opened.append(something)
+            return something
+
+    yield Stage()
+    for one in reversed(opened):
+        one.stop()
+        if isinstance(one, Scene):
+            record_property("summary", one.summary())
+
+
+def pytest_runtest_logreport(report):
+    """A line for each scenario, as it ends. Setting up has none of its own."""
+    summary = dict(report.user_properties).get("summary")
+    if report.when == "teardown" and summary:
+        print(f"\n    {summary}", flush=True)
