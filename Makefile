@@ -44,7 +44,7 @@ demo: build tools ## Run the solar system on this machine and show who gets what
 	$(PYTHON) examples/solar-system/demo.py $(if $(ONCE),--once)
 
 .PHONY: test
-test: build tools browser postgresql deny-tool ## Run every check and every test
+test: build tools browser postgresql faketime deny-tool ## Run every check and every test
 	$(PYTHON) tools/check.py
 
 .PHONY: unit
@@ -54,6 +54,10 @@ unit: postgresql ## Run the Rust tests only
 .PHONY: e2e
 e2e: build tools browser ## Run the end-to-end tests only
 	$(PYTHON) -m pytest tests/e2e
+
+.PHONY: faults
+faults: build tools postgresql faketime ## Break service, network, database, disk, clock and keys under load (FAULTS=short: as make test does)
+	$(PYTHON) -m pytest tests/faults
 
 .PHONY: lint
 lint: tools deny-tool ## Run formatting, lints, licences, spelling and templates only
@@ -95,6 +99,16 @@ postgresql: ## Install PostgreSQL, which the tests of the storage start for them
 	  exit 1; \
 	fi; \
 	apt-get update -qq && apt-get install -qq -y --no-install-recommends postgresql
+
+.PHONY: faketime
+faketime: ## Install libfaketime, with which the fault tests step the clock
+	@if ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1; then exit 0; fi; \
+	if ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ]; then \
+	  echo "The fault tests need libfaketime in /usr/lib/*/faketime. Install it, on Debian with:" \
+	    "sudo apt-get install libfaketime. As root, make does that itself." >&2; \
+	  exit 1; \
+	fi; \
+	apt-get update -qq && apt-get install -qq -y --no-install-recommends libfaketime
 
 .PHONY: peers
 peers: $(PEERS_READY) $(CERBOS_READY) ## Install what the benchmarks compare with

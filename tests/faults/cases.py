@@ -19,6 +19,7 @@ operations:
   - { name: Moon, methods: [GET], paths: ["/moons/{id}"], rules: { scopes: { any_of: [gold] } } }
   - { name: Asteroid, methods: [GET], paths: ["/asteroids/{id}"] }
 """
+ROUTES = "GET /planets/{id} = silver; GET /moons/{id} = gold; GET /asteroids/{id}"
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,13 @@ class Case:
     @property
     def headers(self):
         return (("Authorization", f"Bearer {self.token}"),) if self.token else ()
+
+
+def oauth_mode(issuer_url):
+    """Settings of an authorizer that decides itself, by the same policy."""
+    return {
+        "PORTCULLIS_ISSUER": issuer_url, "PORTCULLIS_AUDIENCE": AUDIENCE, "PORTCULLIS_SCOPES": ROUTES, "PORTCULLIS_LEEWAY": "0s",
+    }
 
 
 def write_policy(directory, issuer_url):

@@ -48,7 +48,7 @@ def check_everyone_is_answered_as_the_policy_says(lines):
     ))
     refuse("denied for another reason", (
         line for line in lines
-        if line.permitted is False and line.reply.reason is not None and line.reply.reason != line.reason
+        if line.permitted is False and None not in (line.reason, line.reply.reason) and line.reply.reason != line.reason
     ))
 
 
@@ -79,7 +79,7 @@ def check_records(ledger, records, killed=()):
     ))
     refuse("recorded as denied for another reason than the policy has", (
         line for line in told
-        if line.permitted is False and line.reply.decision in by_id
+        if line.permitted is False and line.reason is not None and line.reply.decision in by_id
         and by_id[line.reply.decision]["reason"] != line.reason
     ))
     refuse("recorded with another path than was asked for", (

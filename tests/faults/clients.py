@@ -5,6 +5,7 @@ import http.client
 import json
 import queue
 import time
+from fnmatch import fnmatchcase
 
 from authorizer_events import Request, arn, event
 from cases import AUDIENCE, HOST
@@ -64,8 +65,23 @@ def sideband_reply(line, status, decision, content):
     return Reply(DENY if "response" in reply else PERMIT, decision=decision, note=note)
 
 
+def lets_through(statements, arn):
+    """Whether API Gateway would, on a policy with these statements: an allow that fits, and no deny that does."""
+
+    def fits(effect):
+        named = [one for statement in statements if statement["Effect"] == effect for one in resources(statement)]
+        return any(fnmatchcase(arn, one) for one in named)
+
+    return fits("Allow") and not fits("Deny")
+
+
+def resources(statement):
+    found = statement["Resource"]
+    return found if isinstance(found, list) else [found]
+
+
 class Authorizer:
-    """A Lambda authorizer, one event at a time as Lambda does."""
+    """A Lambda authorizer, one event at a time as Lambda does. `settings` say who decides."""
 
     def __init__(self, number, directory, retries=1, run_by=(), **settings):
         self.name = f"authorizer {number}"
@@ -104,14 +120,16 @@ class Authorizer:
             if outcome.error.get("errorMessage") == "Unauthorized":
                 return Reply(DENY)
             return Reply(NONE, note=outcome.error.get("errorMessage", "an error")[:100])
-        (statement,) = outcome.answer["policyDocument"]["Statement"]
         context = outcome.answer["context"]
-        allowed = statement["Effect"] == "Allow"
-        resources = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
-        note = "a policy of another request" if allowed and resources != [sent["methodArn"]] else ""
-        # "Somebody else has decided": the reason that counts is in the record then.
-        reason = None if context["reason"].endswith("_by_decision_point") else context["reason"]
-        return Reply(PERMIT if allowed else DENY, reason, context.get("decision_id"), note)
+        statements = outcome.answer["policyDocument"]["Statement"]
+        allowed = lets_through(statements, sent["methodArn"])
+        # "Somebody else has decided": the reason that counts is in the record then, and the policy is for this request.
+        asked_somebody = context.get("reason", "").endswith("_by_decision_point")
+        wider = asked_somebody and allowed and [resources(statement) for statement in statements] != [[sent["methodArn"]]]
+        return Reply(
+            PERMIT if allowed else DENY, None if asked_somebody else context.get("reason"), context.get("decision_id"),
+            "a policy of another request" if wider else "",
+        )
 
     def finish(self, _lines):
         """The answer 401 has no decision id; the log has it."""

@@ -47,23 +47,26 @@ def all_cases(issuer):
 
 @pytest.fixture
 def policy(tmp_path, issuer):
-    return write_policy(tmp_path, issuer.url)
+    return write_policy(tmp_path / "usual", issuer.url)
 
 
 @pytest.fixture
-def stage(tmp_path, policy, all_cases, record_property):
+def stage(tmp_path, issuer, policy, all_cases, record_property):
     """Makes the service and who asks it; everything ends with the test."""
     opened = []
 
     class Stage:
-        def serve(self, database=None, **options):
+        def serve(self, database=None, another_issuer=None, **options):
             """`portcullis serve`, on SQLite unless told otherwise."""
-            service = Service(tmp_path, policy, database or f"sqlite:{tmp_path / 'portcullis.db'}", **options)
+            ours, trusted = policy, another_issuer or issuer
+            if another_issuer:
+                ours = write_policy(tmp_path / "another", another_issuer.url)
+            service = Service(tmp_path, ours, trusted.url, database or f"sqlite:{tmp_path / 'portcullis.db'}", **options)
             opened.append(service)
             return service
 
-        def scene(self, service, **options):
-            scene = Scene(service, tmp_path, all_cases, **options)
+        def scene(self, service, cases=None, **options):
+            scene = Scene(service, tmp_path, cases or all_cases, **options)
             opened.append(scene)
             return scene
 

@@ -28,6 +28,7 @@ class Line:
     """One request. `path` is its own, so that its records can be found; times are those of `time.monotonic`.
 
     `permitted` is what the policy says: True, False, or None while both may be right, which a test has to explain.
+    `reason` is the reason code that it has, or None while several may be right.
     `phase` is the one in which it was sent, `answered_in` the one in which it was answered.
     """
 

@@ -55,21 +55,35 @@ class Load:
         time.sleep(seconds)
         self._still_runs()
 
+    def turn(self):
+        """Waits until every client has sent something from now on, and had its answer: nothing older is on its way."""
+        mark = len(self.ledger.lines)
+        self._wait(lambda: {line.client for line in self.ledger.lines[mark:] if line.reply}, "an answer")
+
+    def _wait(self, heard, what, seconds=PATIENCE_SECONDS):
+        """Waits until `heard` names every client."""
+        deadline = time.monotonic() + seconds
+        while waiting := {client.name for client in self.clients} - heard():
+            self._still_runs()
+            if time.monotonic() > deadline:
+                tail = "\n".join(f"  {line}" for line in self.ledger.lines[-8:])
+                raise AssertionError(f"within {seconds} s, no {what} for {', '.join(sorted(waiting))}\n{tail}")
+            time.sleep(0.02)
+
     def recovered(self, seconds=PATIENCE_SECONDS):
         """Waits until every client has been permitted something that it asked for from now on. Returns how long it took."""
         self.phase = "recovering"
         started, mark = time.monotonic(), len(self.ledger.lines)
-        waiting = {client.name for client in self.clients}
-        while waiting:
-            self._still_runs()
-            for line in self.ledger.lines[mark:]:
-                if line.reply and line.reply.outcome == PERMIT:
-                    waiting.discard(line.client)
-            if time.monotonic() - started > seconds:
-                tail = "\n".join(f"  {line}" for line in self.ledger.lines[-8:])
-                raise AssertionError(f"not well again within {seconds} s: {', '.join(sorted(waiting))}\n{tail}")
-            time.sleep(0.02)
+        self.permitted(lambda line: True, seconds, mark)
         return time.monotonic() - started
+
+    def permitted(self, wanted, seconds=PATIENCE_SECONDS, mark=None):
+        """Waits until every client has been permitted a request that is `wanted`, of those sent from now on."""
+        mark = len(self.ledger.lines) if mark is None else mark
+        self._wait(lambda: {
+            line.client for line in self.ledger.lines[mark:]
+            if line.reply and line.reply.outcome == PERMIT and wanted(line)
+        }, "permit", seconds)
 
     def after(self, each=39):
         """Goes on until every client has had `each` further answers, in the phase `after`."""

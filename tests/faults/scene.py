@@ -4,6 +4,7 @@ import contextlib
 from concurrent.futures import ThreadPoolExecutor
 
 import checker
+from cases import oauth_mode
 from clients import Authorizer, Gateway
 from ledger import Ledger
 from load import Load
@@ -19,18 +20,19 @@ BUDGET = "2s"
 
 
 class Scene:
-    """`gateways` ask the service itself, and `authorizers` ask what is at `url`, which is the service unless said.
-    `run_by` is a command that runs `bootstrap`."""
+    """`gateways` ask the service itself, and `authorizers` ask what is at `url`, which is the service unless said;
+    `oauth` authorizers decide themselves. `run_by` is a command that runs `bootstrap`."""
 
-    def __init__(self, service, directory, cases, gateways=3, authorizers=2, url=None, run_by=(), **settings):
+    def __init__(self, service, directory, cases, gateways=3, authorizers=2, oauth=0, url=None, run_by=(), **settings):
         self.service, self.directory = service, directory
         self.ledger = Ledger()
         self.clients = [Gateway(number, service.endpoint.port, service.credential) for number in range(gateways)]
         settings = {"PORTCULLIS_TIMEOUT": BUDGET} | settings
+        asking = {"SERVICE_URL": url or service.url, "SECRET_HEADER_VALUE": service.credential}
         for number in range(authorizers):
-            self.clients.append(Authorizer(
-                number, directory, run_by=run_by, SERVICE_URL=url or service.url, SECRET_HEADER_VALUE=service.credential, **settings
-            ))
+            self.clients.append(Authorizer(number, directory, run_by=run_by, **asking, **settings))
+        for number in range(authorizers, authorizers + oauth):
+            self.clients.append(Authorizer(number, directory, run_by=run_by, **oauth_mode(service.issuer_url), **settings))
         self.load = Load(self.ledger, self.clients, cases)
         self.memory = Memory(self._pids, lambda: self.load.phase)
         self._records = None

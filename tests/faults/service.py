@@ -23,10 +23,10 @@ class Service:
     """Decides with the first deployment of a database. `wrapper` is a command that runs the service's, such as in a
     namespace; `push_first` is false where the policy is pushed by it."""
 
-    def __init__(self, directory, policy, database, wrapper=None, push_first=True, arguments=(), **environment):
+    def __init__(self, directory, policy, issuer_url, database, wrapper=None, push_first=True, arguments=(), **environment):
         if not paths.PORTCULLIS.exists():
             raise ComponentFailure("decision service", f"{paths.PORTCULLIS} is missing: run `make build` first")
-        self.directory = directory
+        self.directory, self.issuer_url = directory, issuer_url
         self.credential, self.admin = secrets.token_urlsafe(24), secrets.token_urlsafe(32)
         self.endpoint = Endpoint(free_port())
         self._wrapper, self._arguments = wrapper, list(arguments)

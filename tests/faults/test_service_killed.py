@@ -39,7 +39,8 @@ def test_hung_and_going_on(stage, seconds):
         load.before(seconds.before)
         service.hang()
         try:
-            load.go_on(seconds.fault)
+            # Longer than the patience of everyone who asks.
+            load.go_on(max(seconds.fault, 3))
         finally:
             service.go_on()
         load.recovered()

@@ -262,7 +262,10 @@ fn prepare_sqlite(pool: AnyPoolOptions, options: Options) -> AnyPoolOptions {
 /// full (<https://www.sqlite.org/lang_transaction.html>, section 3.1). The driver's own rollback fails then, and the
 /// connection would begin no transaction any more.
 fn without_lost_transactions(pool: AnyPoolOptions) -> AnyPoolOptions {
-    pool.before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
+    pool.before_acquire(|connection, _| {
+        let usable = !connection.is_in_transaction();
+        Box::pin(async move { Ok(usable) })
+    })
 }
 
 /// What every connection to PostgreSQL is told: how long a lock, a statement and a transaction in which nothing
