@@ -7,6 +7,10 @@ from ledger import DENY, NONE, PERMIT
 SHOWN = 12
 # "Visible within about a second" (docs/decisions.md): what was decided longer before a kill than this is not lost.
 WRITTEN_WITHIN_SECONDS = 3
+UNWELL = ("during", "recovering")
+# docs/deployments.md: "Until there is a deployment that can be used [...] every request is denied with 404 `no_service`",
+# which is so for a moment after each start.
+STARTING = ("no_service",)
 
 
 class Broken(AssertionError):
@@ -52,11 +56,12 @@ def check_everyone_is_answered_as_the_policy_says(lines):
     ))
 
 
-def check_records(ledger, records, killed=()):
+def check_records(ledger, records, killed=(), also=()):
     """Every decision that a client was told of is recorded once, as it was told, and none is there twice.
 
-    `records` are the decisions that the service exports. `killed` are moments at which the service was killed, which
-    loses what it had not written: decisions answered up to `WRITTEN_WITHIN_SECONDS` before one may be missing.
+    `records` are the decisions that the service exports. `killed` are (from, until): at `until` the service was killed, and
+    since `from` it could write nothing; a kill loses what was not written, so decisions may be missing that were answered
+    in that time or up to `WRITTEN_WITHIN_SECONDS` before it. `also` are reasons that denies may have while all is not well.
     """
     ids = Counter(record["id"] for record in records)
     refuse("decisions recorded twice", (f"{one} {count} times" for one, count in ids.items() if count > 1))
@@ -80,7 +85,7 @@ def check_records(ledger, records, killed=()):
     refuse("recorded as denied for another reason than the policy has", (
         line for line in told
         if line.permitted is False and line.reason is not None and line.reply.decision in by_id
-        and by_id[line.reply.decision]["reason"] != line.reason
+        and by_id[line.reply.decision]["reason"] not in {line.reason, *(also if line.phase in UNWELL else ())}
     ))
     refuse("recorded with another path than was asked for", (
         line for line in told if line.reply.decision in by_id and by_id[line.reply.decision]["path"] != line.path
@@ -92,7 +97,7 @@ def check_records(ledger, records, killed=()):
 
 
 def lost_to_a_kill(line, killed):
-    return any(moment - WRITTEN_WITHIN_SECONDS <= line.answered <= moment + 1 for moment in killed)
+    return any(since - WRITTEN_WITHIN_SECONDS <= line.answered <= until for since, until in killed)
 
 
 def check_the_fault_was_felt(ledger, phase="during"):

@@ -50,10 +50,10 @@ class Scene:
         """Of the clients whose name begins so."""
         return [line for line in self.ledger.of(phase) if line.client.startswith(kind)]
 
-    def check(self, killed=(), felt=True, unhurt=(), service_mib=SERVICE_MIB, service_growth_mib=SERVICE_GROWTH_MIB):
+    def check(self, killed=(), also=(), felt=True, unhurt=(), service_mib=SERVICE_MIB, service_growth_mib=SERVICE_GROWTH_MIB):
         """Everything that must hold, in one place.
 
-        `killed`: when the service was. `felt`: whether some request went without a decision. `unhurt`: clients that were
+        `killed` and `also`: as `checker.check_records` has them. `felt`: whether some request went without a decision. `unhurt`: clients that were
         answered as the policy says all the time, by the beginning of their name.
         """
         checker.check_nothing_was_allowed_that_policy_denies(self.ledger)
@@ -65,7 +65,7 @@ class Scene:
         if felt:
             checker.check_the_fault_was_felt(self.ledger)
         self._records = self.service.records()
-        checker.check_records(self.ledger, self._records, killed)
+        checker.check_records(self.ledger, self._records, killed, also)
         self.memory.check(
             {"service": service_mib, "authorizer": AUTHORIZER_MIB},
             {"service": service_growth_mib, "authorizer": AUTHORIZER_GROWTH_MIB},

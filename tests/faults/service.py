@@ -64,9 +64,10 @@ class Service:
             return False
 
     def kill(self):
-        """SIGKILL; returns when that was."""
+        """SIGKILL; returns when that was, as `checker.check_records` wants it."""
         self.process.kill()
-        return time.monotonic()
+        now = time.monotonic()
+        return now, now
 
     def hang(self):
         os.kill(self.pid, signal.SIGSTOP)

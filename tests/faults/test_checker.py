@@ -104,9 +104,22 @@ def test_what_is_lost_to_a_kill_is_the_end_only():
     ledger, records = right()
     killed = ledger.lines[0].answered + checker.WRITTEN_WITHIN_SECONDS + 1
     ledger.lines[2].answered = killed - 0.5
-    check_all(ledger, records[:2], killed=[killed])
+    check_all(ledger, records[:2], killed=[(killed, killed)])
     with pytest.raises(Broken, match="not recorded"):
-        check_all(ledger, records[1:], killed=[killed])
+        check_all(ledger, records[1:], killed=[(killed, killed)])
+
+
+def test_another_reason_is_taken_while_all_is_not_well_only():
+    for phase, taken in (("during", True), ("after", False)):
+        ledger, records = told((BAD, Reply(DENY, decision="1")), phase=phase)
+        records[0]["reason"] = "no_service"
+        if taken:
+            checker.check_records(ledger, records, also=checker.STARTING)
+        else:
+            with pytest.raises(Broken, match="another reason"):
+                checker.check_records(ledger, records, also=checker.STARTING)
+        with pytest.raises(Broken, match="another reason"):
+            checker.check_records(ledger, records)
 
 
 def test_a_service_that_permits_everyone_is_found(stage):

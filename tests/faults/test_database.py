@@ -7,6 +7,7 @@ nobody may notice, and no record may be missing.
 
 import pytest
 
+from checker import STARTING
 from postgres import Postgres
 
 # Up to 64 MiB of records wait (docs/decisions.md); these tests leave some thousand waiting, of about 1 KB each.
@@ -58,10 +59,10 @@ def test_the_service_starts_anew_once_the_database_is_back(stage, seconds, datab
         load.go_on(seconds.fault / 4)
         # What waited since the database was killed is lost with the process.
         first_lost = min(line.sent for line in scene.ledger.of("during"))
-        killed = service.kill()
+        _, killed = service.kill()
         load.go_on(seconds.fault / 4)
         database.start()
         service.start()
         load.recovered()
         load.after()
-    scene.check(killed=[first_lost, killed])
+    scene.check(killed=[(first_lost, killed)], also=STARTING)

@@ -1,5 +1,7 @@
 """The decision service is killed, or hangs, while it is asked."""
 
+from checker import STARTING
+
 
 def test_killed_and_started_again(stage, seconds):
     """docs/decisions.md: "A process that is killed loses what it has not written", and nothing else."""
@@ -14,7 +16,7 @@ def test_killed_and_started_again(stage, seconds):
             service.start()
             load.recovered()
         load.after()
-    scene.check(killed=killed)
+    scene.check(killed=killed, also=STARTING)
 
 
 def test_told_to_stop_and_started_again(stage, seconds):
@@ -28,7 +30,7 @@ def test_told_to_stop_and_started_again(stage, seconds):
         service.start()
         load.recovered()
         load.after()
-    scene.check()
+    scene.check(also=STARTING)
 
 
 def test_hung_and_going_on(stage, seconds):
