@@ -1,17 +1,17 @@
 """A private PostgreSQL server that can be killed like a machine that loses its power, and started again."""
 
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
-from localaws.processes import ComponentFailure, free_port
+from localaws.processes import ComponentFailure, Process, free_port
 
 START_SECONDS = 30
-SETTINGS = "listen_addresses=127.0.0.1 fsync=off max_connections=60"
+SETTINGS = ("listen_addresses=127.0.0.1", "fsync=off", "max_connections=60")
 
 
 class Postgres:
@@ -23,7 +23,8 @@ class Postgres:
         if os.getuid() == 0:
             shutil.chown(self.directory, "postgres", "postgres")
         self._data = self.directory / "data"
-        self._run("initdb", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync", "-D", self._data)
+        made = as_postgres("initdb", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync", "-D", self._data)
+        subprocess.run(made, cwd="/", check=True, capture_output=True)
         self.start()
 
     @property
@@ -31,57 +32,50 @@ class Postgres:
         return f"postgres://postgres@127.0.0.1:{self.port}/postgres"
 
     def start(self):
-        settings = " ".join(f"-c {setting}" for setting in [*SETTINGS.split(), f"unix_socket_directories={self.directory}"])
-        self._run(
-            "pg_ctl", "-w", "-t", str(START_SECONDS), "-D", self._data, "-l", self.directory / "log",
-            "-o", f"-p {self.port} {settings}", "start",
-        )
+        self._server = Process("PostgreSQL", as_postgres("postgres", "-D", self._data, "-p", self.port, *self._settings), self.directory)
+        self._server.wait_until(self._is_ready, START_SECONDS)
+
+    @property
+    def _settings(self):
+        return [word for setting in [*SETTINGS, f"unix_socket_directories={self.directory}"] for word in ("-c", setting)]
+
+    def _is_ready(self):
+        asked = [find("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        return subprocess.run(asked, check=False).returncode == 0
 
     def kill(self):
         """SIGKILL to the server and to every process of it, at once."""
-        for pid in self._processes():
-            os.kill(pid, signal.SIGKILL)
-        self._wait_until_gone()
+        self._signal(signal.SIGKILL)
+        self._server.kill()
 
     def hang(self):
-        for pid in self._processes():
-            os.kill(pid, signal.SIGSTOP)
+        self._signal(signal.SIGSTOP)
 
     def go_on(self):
-        for pid in self._processes():
-            os.kill(pid, signal.SIGCONT)
+        self._signal(signal.SIGCONT)
 
     def stop(self):
-        self.go_on()
         self.kill()
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    def _processes(self):
-        """The server first, so that it starts nothing in the place of what was killed."""
+    def _signal(self, number):
+        """The server first, so that it starts nothing in the place of what has ended."""
+        server = self._server.pid
         try:
-            server = int((self._data / "postmaster.pid").read_text().split()[0])
-        except (OSError, ValueError, IndexError):
-            return []
-        if not Path(f"/proc/{server}").exists():
-            return []
-        children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
-        return [server, *map(int, children)]
+            children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+        except OSError:
+            children = []
+        for pid in [server, *map(int, children)]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
 
-    def _wait_until_gone(self):
-        deadline = time.monotonic() + START_SECONDS
-        while any(Path(f"/proc/{pid}").exists() for pid in self._processes()):
-            if time.monotonic() > deadline:
-                raise ComponentFailure("PostgreSQL", "is still there after SIGKILL")
-            time.sleep(0.02)
 
-    def _run(self, name, *arguments):
-        command = [find(name), *map(str, arguments)]
-        if os.getuid() == 0:
-            # It refuses to run as root; the package makes this user.
-            command = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--", *command]
-        done = subprocess.run(command, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        if done.returncode != 0:
-            raise ComponentFailure("PostgreSQL", f"{name} failed with status {done.returncode}", done.stdout[-2000:])
+def as_postgres(name, *arguments):
+    """A command for a program of PostgreSQL, which refuses to run as root: then it is run by the user that the package makes."""
+    command = [find(name), *map(str, arguments)]
+    if os.getuid() == 0:
+        command = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--", *command]
+    return command
 
 
 def find(name):

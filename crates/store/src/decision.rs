@@ -123,7 +123,9 @@ impl Store {
         self.within(async {
             let mut transaction = self.begin().await?;
             let last = next_many(&mut transaction, Counter::Decision, count).await?;
-            let mut insert = sqlx::query(statement);
+            // There is another statement for each size of a batch. Kept prepared, they would take megabytes in every
+            // connection.
+            let mut insert = sqlx::query(statement).persistent(false);
             for (position, one) in (last - count + 1..).zip(batch) {
                 insert = insert
                     .bind(one.id.as_str())
