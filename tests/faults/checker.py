@@ -60,8 +60,9 @@ def check_records(ledger, records, killed=(), also=()):
     """Every decision that a client was told of is recorded once, as it was told, and none is there twice.
 
     `records` are the decisions that the service exports. `killed` are (from, until): at `until` the service was killed, and
-    since `from` it could write nothing; a kill loses what was not written, so decisions may be missing that were asked for
-    in that time, or answered up to `WRITTEN_WITHIN_SECONDS` before it. `also` are reasons that denies may have while all is not well.
+    since `from` it could write nothing. A kill loses what was not written, so decisions may be missing that were asked for
+    in that time, or answered up to `WRITTEN_WITHIN_SECONDS` before it. `also` are reasons that denies may have while all is
+    not well.
     """
     ids = Counter(record["id"] for record in records)
     refuse("decisions recorded twice", (f"{one} {count} times" for one, count in ids.items() if count > 1))

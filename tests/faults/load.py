@@ -13,13 +13,14 @@ class Load:
     """A thread for each client, from `with` to its end; every client goes through all cases again and again.
 
     The phases are `before`, `during`, `recovering` and `after`. A test may say with `expect` what the
-    policy says to a case while it is another than usual.
+    policy says to a case while it is another than usual. `pause` is how many seconds a client waits after each answer.
     """
 
-    def __init__(self, ledger, clients, cases):
+    def __init__(self, ledger, clients, cases, pause):
         self.ledger = ledger
         self.clients = clients
         self.cases = list(cases)
+        self.pause = pause
         self.phase = "before"
         self.expect = None
         self._over = threading.Event()
@@ -42,6 +43,7 @@ class Load:
                 line = self.ledger.send(client, cases[count % len(cases)], self.phase, self.expect)
                 reply = client.ask(line)
                 self.ledger.answer(line, reply, self.phase)
+                time.sleep(self.pause)
         except Exception as error:
             self._errors.append(f"{client.name}: {error!r}")
 

@@ -11,9 +11,9 @@ from load import Load
 from memory import Memory
 
 # Measured with `make faults` on x86-64; see README.md.
-SERVICE_MIB = 64
+SERVICE_MIB = 80
 AUTHORIZER_MIB = 24
-SERVICE_GROWTH_MIB = 6
+SERVICE_GROWTH_MIB = 8
 AUTHORIZER_GROWTH_MIB = 2
 # Of an authorizer, for one decision with all retries: the default.
 BUDGET = "2s"
@@ -21,9 +21,9 @@ BUDGET = "2s"
 
 class Scene:
     """`gateways` ask the service itself, and `authorizers` ask what is at `url`, which is the service unless said;
-    `oauth` authorizers decide themselves. `run_by` is a command that runs `bootstrap`."""
+    `oauth` authorizers decide themselves. `run_by` is a command that runs `bootstrap`. `pause` is that of `Load`."""
 
-    def __init__(self, service, directory, cases, gateways=3, authorizers=2, oauth=0, url=None, run_by=(), **settings):
+    def __init__(self, service, directory, cases, gateways=3, authorizers=2, oauth=0, url=None, run_by=(), pause=0, **settings):
         self.service, self.directory = service, directory
         self.ledger = Ledger()
         self.clients = [Gateway(number, service.endpoint.port, service.credential) for number in range(gateways)]
@@ -33,7 +33,7 @@ class Scene:
             self.clients.append(Authorizer(number, directory, run_by=run_by, **asking, **settings))
         for number in range(authorizers, authorizers + oauth):
             self.clients.append(Authorizer(number, directory, run_by=run_by, **oauth_mode(service.issuer_url), **settings))
-        self.load = Load(self.ledger, self.clients, cases)
+        self.load = Load(self.ledger, self.clients, cases, pause)
         self.memory = Memory(self._pids, lambda: self.load.phase)
         self._records = None
 

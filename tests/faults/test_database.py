@@ -12,6 +12,8 @@ from postgres import Postgres
 
 # Up to 64 MiB of records wait (docs/decisions.md); these tests leave some thousand waiting, of about 1 KB each.
 GROWTH_MIB = 32
+# Five clients make at most 1,000 decisions a second so, fewer than wait in the longest of these tests, on any machine.
+PAUSE_SECONDS = 0.005
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +25,7 @@ def database():
 
 def run(stage, seconds, database, break_it, mend):
     service = stage.serve(database.url)
-    scene = stage.scene(service)
+    scene = stage.scene(service, pause=PAUSE_SECONDS)
     with scene.running() as load:
         load.before(seconds.before)
         break_it()
@@ -51,7 +53,7 @@ def test_postgresql_hung_and_going_on(stage, seconds, database):
 def test_the_service_starts_anew_once_the_database_is_back(stage, seconds, database):
     """Service and database killed together: what was written is there, what was not is lost, nothing is there twice."""
     service = stage.serve(database.url)
-    scene = stage.scene(service)
+    scene = stage.scene(service, pause=PAUSE_SECONDS)
     with scene.running() as load:
         load.before(seconds.before)
         database.kill()

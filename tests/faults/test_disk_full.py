@@ -13,6 +13,8 @@ from service import push_command
 SIZE_MIB = 24
 # What waits to be written, as while any database is away.
 GROWTH_MIB = 32
+# As with any database that is away: no more may wait than has room.
+PAUSE_SECONDS = 0.005
 
 
 class Disk:
@@ -60,7 +62,7 @@ def test_disk_of_database_and_log_full_and_freed(stage, seconds, tmp_path, polic
     database = f"sqlite:{disk.directory}/portcullis.db"
     service = stage.serve(database, wrapper=disk.wrapper(shlex.join(push_command(policy, database))), push_first=False)
     disk.pid = service.pid
-    scene = stage.scene(service)
+    scene = stage.scene(service, pause=PAUSE_SECONDS)
     with scene.running() as load:
         load.before(seconds.before)
         disk.fill()
