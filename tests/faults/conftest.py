@@ -1,5 +1,6 @@
 """What every fault has in common: the programs under load, how long each phase is, and what is told of it."""
 
+import contextlib
 import os
 import sys
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ def policy(tmp_path, issuer):
 @pytest.fixture
 def stage(tmp_path, issuer, policy, all_cases, record_property):
     """Makes the service and who asks it; everything ends with the test."""
-    opened = []
+    scenes = []
 
     class Stage:
         def serve(self, database=None, another_issuer=None, **options):
@@ -62,28 +63,26 @@ def stage(tmp_path, issuer, policy, all_cases, record_property):
             if another_issuer:
                 ours = write_policy(tmp_path / "another", another_issuer.url)
             service = Service(tmp_path, ours, trusted.url, database or f"sqlite:{tmp_path / 'portcullis.db'}", **options)
-            opened.append(service)
-            return service
+            return self.closing(service)
 
         def scene(self, service, cases=None, **options):
             scene = Scene(service, tmp_path, cases or all_cases, **options)
-            opened.append(scene)
-            return scene
+            scenes.append(scene)
+            return self.closing(scene)
 
         def closing(self, something):
             """Stops it at the end."""
-            opened.append(something)
+            ending.callback(something.stop)
             return something
 
-    yield Stage()
-    for one in reversed(opened):
-        one.stop()
-        if isinstance(one, Scene):
-            record_property("summary", one.summary())
+    with contextlib.ExitStack() as ending:
+        yield Stage()
+    for scene in scenes:
+        record_property("summary", scene.summary())
 
 
 def pytest_runtest_logreport(report):
     """A line for each scenario, as it ends. Setting up has none of its own."""
     summary = dict(report.user_properties).get("summary")
     if report.when == "teardown" and summary:
-        print(f"\n    {summary}", flush=True)
+        print(f"\n    {report.nodeid.partition('::')[2]}: {summary}", flush=True)
