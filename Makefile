@@ -45,7 +45,7 @@ demo: build tools ## Run the solar system on this machine and show who gets what
 	$(PYTHON) examples/solar-system/demo.py $(if $(ONCE),--once)
 
 .PHONY: test
-test: build tools browser postgresql deny-tool mdbook-tool ## Run every check and every test
+test: build tools browser postgresql faketime deny-tool mdbook-tool ## Run every check and every test
 	$(PYTHON) tools/check.py
 
 .PHONY: unit
@@ -55,6 +55,10 @@ unit: postgresql ## Run the Rust tests only
 .PHONY: e2e
 e2e: build tools browser ## Run the end-to-end tests only
 	$(PYTHON) -m pytest tests/e2e
+
+.PHONY: faults
+faults: build tools postgresql faketime ## Break service, network, database, disk, clock and keys under load (FAULTS=short: as make test does)
+	$(PYTHON) -m pytest tests/faults
 
 .PHONY: lint
 lint: tools deny-tool mdbook-tool machete-tool ## Run formatting, lints, licences, unused dependencies, spelling, templates and the book only
@@ -88,27 +92,36 @@ tools: $(VENV)/.ready $(IDP_READY) $(ORACLE_READY) $(CERBOS_READY) ## Install th
 .PHONY: browser
 browser: chromium $(APP_READY) ## Install the browser that the end-to-end tests use, and its driver
 
-# The system's own PostgreSQL. The tests start a private server of it, and find it where Debian puts it.
+# What the system has or its packages bring; as root, Debian's are installed. $(call DEBIAN,test,package,what needs it and
+# where it is looked for)
+define DEBIAN
+@if $1; then exit 0; fi; \
+if ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ]; then \
+  echo "$3. Install it, on Debian with: sudo apt-get install $2. As root, make does that itself." >&2; \
+  exit 1; \
+fi; \
+apt-get update -qq && apt-get install -qq -y --no-install-recommends $2
+endef
+
+# The tests start a private server of it.
 .PHONY: postgresql
 postgresql: ## Install PostgreSQL, which the tests of the storage start for themselves
-	@if command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then exit 0; fi; \
-	if ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ]; then \
-	  echo "The tests of the storage need PostgreSQL. Install it so that initdb, pg_ctl and psql are on the PATH or in" \
-	    "/usr/lib/postgresql/*/bin, on Debian with: sudo apt-get install postgresql. As root, make does that itself." >&2; \
-	  exit 1; \
-	fi; \
-	apt-get update -qq && apt-get install -qq -y --no-install-recommends postgresql
+	$(call DEBIAN,command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1,postgresql,\
+	The tests of the storage need PostgreSQL: initdb and pg_ctl and psql on the PATH or in /usr/lib/postgresql/*/bin)
 
-# The system's own valgrind, for the counts of instructions only.
+.PHONY: faketime
+faketime: ## Install libfaketime, with which the fault tests step the clock
+	$(call DEBIAN,ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1,libfaketime,\
+	The fault tests need libfaketime in /usr/lib/*/faketime)
+
+# The npm package drives a browser and brings none.
+.PHONY: chromium
+chromium:
+	$(call DEBIAN,command -v chromium >/dev/null,chromium,The end-to-end tests need Chromium as chromium on the PATH)
+
 .PHONY: valgrind
 valgrind:
-	@if command -v valgrind >/dev/null; then exit 0; fi; \
-	if ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ]; then \
-	  echo "Counting instructions needs valgrind. Install it so that it is on the PATH, on Debian with:" \
-	    "sudo apt-get install valgrind. As root, make does that itself." >&2; \
-	  exit 1; \
-	fi; \
-	apt-get update -qq && apt-get install -qq -y --no-install-recommends valgrind
+	$(call DEBIAN,command -v valgrind >/dev/null,valgrind,Counting instructions needs valgrind on the PATH)
 
 .PHONY: peers
 peers: $(PEERS_READY) $(CERBOS_READY) $(PEERS_PYTHON)/.ready .tools/aws-lambda-ric.txt ## Install what the benchmarks compare with
@@ -139,17 +152,6 @@ $(ORACLE_READY): $(ORACLE)/package-lock.json
 $(CERBOS_READY): $(CERBOS)/package-lock.json
 	npm ci --prefix $(CERBOS) --ignore-scripts --no-audit --no-fund --loglevel=error
 	touch $@
-
-# The system's own Chromium: the npm package drives a browser and brings none.
-.PHONY: chromium
-chromium:
-	@if command -v chromium >/dev/null; then exit 0; fi; \
-	if ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ]; then \
-	  echo "The end-to-end tests need Chromium. Install it so that the command chromium is on the PATH, on Debian" \
-	    "with: sudo apt-get install chromium. As root, make does that itself." >&2; \
-	  exit 1; \
-	fi; \
-	apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium
 
 $(PEERS_READY): $(PEERS)/package-lock.json
 	npm ci --prefix $(PEERS) --ignore-scripts --no-audit --no-fund --loglevel=error

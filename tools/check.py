@@ -77,6 +77,13 @@ def tests() -> list[Step]:
         Step("Rust tests", ["cargo", "test", "--locked", "--workspace", "--no-fail-fast"], counts="cargo"),
         Step("end-to-end tests", [str(VENV / "python"), "-m", "pytest", "tests/e2e"], counts="pytest"),
         Step("commands of the book", [str(VENV / "python"), "-m", "pytest", "tests/book"], counts="pytest"),
+        Step(
+            "faults",
+            # Most of their time is waiting, so three at once do not get in each other's way.
+            [str(VENV / "python"), "-m", "pytest", "-n", "3", "--dist", "loadfile", "tests/faults"],
+            counts="pytest",
+            environment={"FAULTS": "short"},
+        ),
     ]
 
 

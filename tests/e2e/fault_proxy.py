@@ -24,6 +24,8 @@ class FaultProxy:
 
         class Handler(loopback.Handler):
             protocol_version = "HTTP/1.1"
+            # Else the body of an answer waits for the caller to acknowledge the head.
+            disable_nagle_algorithm = True
 
             def handle_request(self):
                 body = self.body()

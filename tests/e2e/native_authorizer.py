@@ -36,6 +36,8 @@ class RuntimeApi:
 
         class Handler(loopback.Handler):
             protocol_version = "HTTP/1.1"
+            # Else the body of an event waits for the function to acknowledge the head.
+            disable_nagle_algorithm = True
 
             def do_GET(self):
                 request_id, event = api._events.get()
@@ -72,9 +74,9 @@ class RuntimeApi:
 
 
 class NativeAuthorizer:
-    """`bootstrap` with these settings, until it is stopped."""
+    """`bootstrap` with these settings, until it is stopped. `run_by` are words of a command that runs it."""
 
-    def __init__(self, directory, **settings):
+    def __init__(self, directory, run_by=(), **settings):
         if not paths.BOOTSTRAP.exists():
             raise ComponentFailure("authorizer", f"{paths.BOOTSTRAP} is missing: run `make build` first")
         self._api = RuntimeApi()
@@ -87,14 +89,18 @@ class NativeAuthorizer:
             "AWS_REGION": "us-east-1",
         }
         environment = plain_environment(**lambdas, **settings)
-        self.process = Process("authorizer", [paths.BOOTSTRAP], directory, environment)
+        self.process = Process("authorizer", [*run_by, paths.BOOTSTRAP], directory, environment)
+
+    def answer(self, event):
+        """The request id and the outcome of an authorizer event, without its log: for events by the thousand."""
+        try:
+            return self._api.invoke(event)
+        except queue.Empty:
+            raise self.process.failure(f"gave no answer within {PATIENCE_SECONDS} s") from None
 
     def invoke(self, event):
         """What the function answers to an authorizer event, with the log lines of that event."""
-        try:
-            request_id, outcome = self._api.invoke(event)
-        except queue.Empty:
-            raise self.process.failure(f"gave no answer within {PATIENCE_SECONDS} s") from None
+        request_id, outcome = self.answer(event)
         outcome.log = Log(line for line in self._new_lines() if '"_aws"' in line or request_id in line)
         return outcome
 

@@ -20,6 +20,9 @@ pub const MAX_DECISION_PAGE: u32 = 1001;
 /// The most octets of a record, and of any text that it is looked up by.
 pub const MAX_DECISION_BYTES: usize = 256 * 1024;
 
+/// How many decisions one statement writes. Every connection keeps each statement prepared, so there are few of them: one for
+/// every size of a batch would take tens of megabytes.
+const PIECES: [usize; 5] = [MAX_DECISION_BATCH, 100, 20, 4, 1];
 /// How many rows one statement deletes, so that it ends within the time that an operation may take.
 const DELETED_AT_ONCE: i64 = 5000;
 
@@ -114,29 +117,32 @@ impl Store {
         let Some(count) = i64::try_from(batch.len()).ok().filter(|count| *count > 0) else {
             return Ok(0);
         };
-        // Placeholders only, and as many of them as there are values.
-        let statement = AssertSqlSafe(format!(
-            "INSERT INTO decisions ({}) VALUES {} ON CONFLICT (id) DO NOTHING",
-            columns!(),
-            placeholders(batch.len(), 9)
-        ));
         self.within(async {
             let mut transaction = self.begin().await?;
             let last = next_many(&mut transaction, Counter::Decision, count).await?;
-            let mut insert = sqlx::query(statement);
-            for (position, one) in (last - count + 1..).zip(batch) {
-                insert = insert
-                    .bind(one.id.as_str())
-                    .bind(position)
-                    .bind(one.decided_at.0)
-                    .bind(one.about.outcome.as_str())
-                    .bind(one.about.reason.as_str())
-                    .bind(one.about.service.as_str())
-                    .bind(one.about.operation.as_str())
-                    .bind(one.about.gateway.as_str())
-                    .bind(one.record.as_str());
+            let mut positions = last - count + 1..;
+            let mut written = 0;
+            for piece in pieces(batch) {
+                // Placeholders only, and as many of them as there are values.
+                let mut insert = sqlx::query(AssertSqlSafe(format!(
+                    "INSERT INTO decisions ({}) VALUES {} ON CONFLICT (id) DO NOTHING",
+                    columns!(),
+                    placeholders(piece.len(), 9)
+                )));
+                for (one, position) in piece.iter().zip(positions.by_ref()) {
+                    insert = insert
+                        .bind(one.id.as_str())
+                        .bind(position)
+                        .bind(one.decided_at.0)
+                        .bind(one.about.outcome.as_str())
+                        .bind(one.about.reason.as_str())
+                        .bind(one.about.service.as_str())
+                        .bind(one.about.operation.as_str())
+                        .bind(one.about.gateway.as_str())
+                        .bind(one.record.as_str());
+                }
+                written += insert.execute(&mut *transaction).await?.rows_affected();
             }
-            let written = insert.execute(&mut *transaction).await?.rows_affected();
             transaction.commit().await?;
             Ok(written)
         })
@@ -295,6 +301,17 @@ impl fmt::Debug for StoredDecision {
 
 fn page(limit: u32) -> i64 {
     limit.clamp(1, MAX_DECISION_PAGE).into()
+}
+
+/// The batch in pieces of the sizes that statements have, in order.
+fn pieces(batch: &[NewDecision]) -> impl Iterator<Item = &[NewDecision]> {
+    let mut left = batch;
+    std::iter::from_fn(move || {
+        let size = PIECES.into_iter().find(|size| *size <= left.len())?;
+        let (piece, rest) = left.split_at_checked(size)?;
+        left = rest;
+        Some(piece)
+    })
 }
 
 fn check(batch: &[NewDecision]) -> Result<(), StoreError> {

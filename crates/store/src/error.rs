@@ -92,6 +92,9 @@ impl From<sqlx::Error> for StoreError {
             sqlx::Error::WorkerCrashed => "the thread that uses the file ended".to_owned(),
             sqlx::Error::Protocol(_) => "the connection broke".to_owned(),
             sqlx::Error::Io(error) => error.kind().to_string(),
+            sqlx::Error::BeginFailed | sqlx::Error::InvalidSavePointStatement => {
+                "the connection could not begin a transaction".to_owned()
+            }
             sqlx::Error::Tls(error) => format!("TLS failed: {error}"),
             sqlx::Error::ColumnDecode { .. }
             | sqlx::Error::Decode(_)

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use sqlx::any::AnyPoolOptions;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{
-    Any, AnyConnection, AnyPool, AssertSqlSafe, ConnectOptions, Executor as _, Transaction,
+    Any, AnyConnection, AnyPool, AssertSqlSafe, ConnectOptions, Connection as _, Executor as _,
+    Transaction,
 };
 use tokio::time::timeout;
 
@@ -60,7 +61,10 @@ impl Store {
                     None,
                 )
             }
-            DatabaseUrl::File(connect) => (prepare_sqlite(pool, options), connect, None),
+            DatabaseUrl::File(connect) => {
+                let pool = without_lost_transactions(prepare_sqlite(pool, options));
+                (pool, connect, None)
+            }
             DatabaseUrl::Postgres(connect, own) => {
                 (prepare_postgres(pool, options), connect, Some(*own))
             }
@@ -251,6 +255,16 @@ fn prepare_sqlite(pool: AnyPoolOptions, options: Options) -> AnyPoolOptions {
             }
             Ok(())
         })
+    })
+}
+
+/// Closes connections that believe to be in a transaction which `SQLite` has ended by itself, as it does when the disk is
+/// full (<https://www.sqlite.org/lang_transaction.html>, section 3.1). The driver's own rollback fails then, and the
+/// connection would begin no transaction any more.
+fn without_lost_transactions(pool: AnyPoolOptions) -> AnyPoolOptions {
+    pool.before_acquire(|connection, _| {
+        let usable = !connection.is_in_transaction();
+        Box::pin(async move { Ok(usable) })
     })
 }
 

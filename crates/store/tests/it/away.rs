@@ -11,7 +11,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-use crate::backend::{Backend, PATIENCE, at, deployment, hasty, service};
+use crate::backend::{Backend, PATIENCE, at, deployment, hasty, patient, service};
 
 /// Much longer than the acquire timeout of these tests, and shorter than any other.
 const SOON: Duration = Duration::from_secs(20);
@@ -95,6 +95,30 @@ async fn writes_fail_while_another_holds_the_file_and_work_again_later() {
     sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
     assert_eq!(eventually(&store).await, 2);
     assert_eq!(store.all_drafts().await.unwrap(), []);
+}
+
+/// `SQLite` ends a transaction by itself where the disk is full (<https://www.sqlite.org/lang_transaction.html>, section
+/// 3.1). A trigger does the same here, without a disk.
+#[tokio::test]
+async fn a_transaction_that_sqlite_has_ended_leaves_a_store_that_works() {
+    let backend = Backend::sqlite();
+    let one_connection = Options {
+        max_connections: 1,
+        ..patient()
+    };
+    let store = Store::open(&backend.url, &one_connection).await.unwrap();
+    let ending = "CREATE TRIGGER full BEFORE INSERT ON deployments \
+                  BEGIN SELECT RAISE(ROLLBACK, 'database or disk is full'); END";
+    let mut other = backend.raw().await;
+    sqlx::query(ending).execute(&mut other).await.unwrap();
+    for _ in 0..3 {
+        let error = store.deploy(deployment("lost")).await.unwrap_err();
+        assert!(error.to_string().contains("disk is full"), "{error}");
+    }
+    let free = "DROP TRIGGER full";
+    sqlx::query(free).execute(&mut other).await.unwrap();
+    let made = store.deploy(deployment("after")).await.unwrap();
+    assert_eq!(made.summary.number, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

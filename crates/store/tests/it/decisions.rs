@@ -50,6 +50,20 @@ on_both! {
         assert_eq!(store.decision(&id("d-9")).await.unwrap(), None);
     }
 
+    async fn a_batch_of_any_size_is_written_whole_and_in_order(backend) {
+        let store = backend.open().await;
+        let mut made = 0;
+        for size in [1, 3, 4, 19, 99, 121, 224, 499, 500] {
+            let batch: Vec<_> = (made + 1..=made + size).map(decision).collect();
+            assert_eq!(store.record_decisions(&batch).await.unwrap(), batch.len() as u64, "{size}");
+            let written = store.decisions_after(made, 1000).await.unwrap();
+            assert_eq!(numbers(&written), (made + 1..=made + size).collect::<Vec<_>>());
+            made += size;
+            let positions: Vec<_> = written.iter().map(|one| one.position).collect();
+            assert_eq!(positions, (made + 1 - size..=made).collect::<Vec<_>>());
+        }
+    }
+
     async fn a_batch_with_one_that_cannot_be_stored_stores_none(backend) {
         let store = backend.open().await;
         let broken = [

@@ -1,0 +1,108 @@
+"""What must hold after every fault. An error names what is wrong and shows lines of the ledger."""
+
+from collections import Counter
+
+from ledger import DENY, NONE, PERMIT
+
+SHOWN = 12
+# "Visible within about a second" (docs/decisions.md): what was decided longer before a kill than this is not lost.
+WRITTEN_WITHIN_SECONDS = 3
+UNWELL = ("during", "recovering")
+# docs/deployments.md: "Until there is a deployment that can be used [...] every request is denied with 404 `no_service`",
+# which is so for a moment after each start.
+STARTING = ("no_service",)
+
+
+class Broken(AssertionError):
+    """Something that must hold does not."""
+
+    def __init__(self, rule, lines):
+        shown = "\n".join(f"  {line}" for line in lines[:SHOWN])
+        more = f"\n  and {len(lines) - SHOWN} more" if len(lines) > SHOWN else ""
+        super().__init__(f"{rule}: {len(lines)}\n{shown}{more}")
+
+
+def refuse(rule, lines):
+    lines = list(lines)
+    if lines:
+        raise Broken(rule, lines)
+
+
+def check_nothing_was_allowed_that_policy_denies(ledger):
+    """At no time, whatever was broken."""
+    refuse("allowed what the policy denies", (
+        line for line in ledger.lines
+        if line.reply and line.reply.outcome == PERMIT and line.permitted is False
+    ))
+    refuse("an answer that is not one to this request", (
+        line for line in ledger.lines if line.reply and "of another request" in line.reply.note
+    ))
+
+
+def check_everyone_is_answered_as_the_policy_says(lines):
+    """As after a recovery: a permit for what is permitted, and a deny for the reason that the policy has."""
+    lines = list(lines)
+    if not lines:
+        raise AssertionError("nothing was asked, so nothing was tried")
+    refuse("not permitted what the policy permits", (
+        line for line in lines if line.permitted is True and (not line.reply or line.reply.outcome != PERMIT)
+    ))
+    refuse("not denied, or without a decision, what the policy denies", (
+        line for line in lines if line.permitted is False and (not line.reply or line.reply.outcome != DENY)
+    ))
+    refuse("denied for another reason", (
+        line for line in lines
+        if line.permitted is False and None not in (line.reason, line.reply.reason) and line.reply.reason != line.reason
+    ))
+
+
+def check_records(ledger, records, killed=(), also=()):
+    """Every decision that a client was told of is recorded once, as it was told, and none is there twice.
+
+    `records` are the decisions that the service exports. `killed` are (from, until): at `until` the service was killed, and
+    since `from` it could write nothing. A kill loses what was not written, so decisions may be missing that were asked for
+    in that time, or answered up to `WRITTEN_WITHIN_SECONDS` before it. `also` are reasons that denies may have while all is
+    not well.
+    """
+    ids = Counter(record["id"] for record in records)
+    refuse("decisions recorded twice", (f"{one} {count} times" for one, count in ids.items() if count > 1))
+    told = [line for line in ledger.lines if line.reply and line.reply.decision]
+    refuse("decisions told twice", (
+        one for one, count in Counter(line.reply.decision for line in told).items() if count > 1
+    ))
+    refuse("decisions that are not recorded", (
+        line for line in told if line.reply.decision not in ids and not lost_to_a_kill(line, killed)
+    ))
+    by_path = {line.path: line for line in ledger.lines}
+    known = [(record, by_path[record["path"]]) for record in records if record["path"] in by_path]
+    refuse("recorded as permitted what the policy denies", (
+        line for record, line in known if record["outcome"] == PERMIT and line.permitted is False
+    ))
+    by_id = {record["id"]: record for record in records}
+    refuse("recorded with another outcome than the client was told", (
+        line for line in told
+        if line.reply.decision in by_id and by_id[line.reply.decision]["outcome"] != line.reply.outcome
+    ))
+    refuse("recorded as denied for another reason than the policy has", (
+        line for line in told
+        if line.permitted is False and line.reason is not None and line.reply.decision in by_id
+        and by_id[line.reply.decision]["reason"] not in {line.reason, *(also if line.phase in UNWELL else ())}
+    ))
+    refuse("recorded with another path than was asked for", (
+        line for line in told if line.reply.decision in by_id and by_id[line.reply.decision]["path"] != line.path
+    ))
+    asked = Counter(line.path for _, line in known)
+    refuse("requests with more records than attempts", (
+        line for line in ledger.lines if asked[line.path] > line.attempts
+    ))
+
+
+def lost_to_a_kill(line, killed):
+    return any(since - WRITTEN_WITHIN_SECONDS <= line.answered and line.sent <= until for since, until in killed)
+
+
+def check_the_fault_was_felt(ledger, phase="during"):
+    """A fault that nobody noticed proves nothing. What was on its way when it began counts, too."""
+    felt = (line for line in ledger.lines if phase in (line.phase, line.answered_in))
+    if not any(line.reply and line.reply.outcome == NONE for line in felt):
+        raise AssertionError(f"no request was without a decision in the phase {phase!r}: nothing was broken")

@@ -1,0 +1,134 @@
+"""Would the checks of these tests find it, if something were wrong? Each is shown a ledger with one thing wrong in it."""
+
+import pytest
+
+import checker
+import misbehaving_service
+from cases import Case
+from checker import Broken
+from ledger import DENY, NONE, PERMIT, Ledger, Reply
+from misbehaving_service import SidebandService
+
+GOOD = Case("good", "planets", "a token", "permitted")
+BAD = Case("bad", "moons", "a token", "insufficient_scope")
+
+
+class Somebody:
+    name, attempts = "somebody", 1
+
+
+def told(*replies, phase="after"):
+    """A ledger of these, as (case, reply), and the records that belong to it."""
+    ledger, records = Ledger(), []
+    for case, reply in replies:
+        line = ledger.send(Somebody, case, phase)
+        ledger.answer(line, reply, phase)
+        if reply.decision:
+            records.append({"id": reply.decision, "path": line.path, "outcome": reply.outcome, "reason": case.reason})
+    return ledger, records
+
+
+def right():
+    return told((GOOD, Reply(PERMIT, decision="1")), (BAD, Reply(DENY, decision="2")), (GOOD, Reply(PERMIT, decision="3")))
+
+
+def check_all(ledger, records, **killed):
+    checker.check_nothing_was_allowed_that_policy_denies(ledger)
+    checker.check_everyone_is_answered_as_the_policy_says(ledger.of("after"))
+    checker.check_records(ledger, records, **killed)
+
+
+def test_a_ledger_with_nothing_wrong():
+    check_all(*right())
+
+
+@pytest.mark.parametrize("phase", ["before", "during", "recovering", "after"])
+def test_an_allow_that_policy_denies(phase):
+    ledger, _ = told((GOOD, Reply(PERMIT)), (BAD, Reply(PERMIT, decision="2")), phase=phase)
+    with pytest.raises(Broken, match="allowed what the policy denies: 1\n.* bad: expected deny"):
+        checker.check_nothing_was_allowed_that_policy_denies(ledger)
+
+
+def test_an_answer_to_another_request():
+    ledger, _ = told((GOOD, Reply(PERMIT, note="the echo is of another request")))
+    with pytest.raises(Broken, match="not one to this request"):
+        checker.check_nothing_was_allowed_that_policy_denies(ledger)
+
+
+@pytest.mark.parametrize(
+    ("case", "reply", "found"),
+    [
+        (GOOD, Reply(DENY), "not permitted what the policy permits"),
+        (GOOD, Reply(NONE, note="timed out"), "not permitted what the policy permits"),
+        (BAD, Reply(NONE, note="timed out"), "not denied, or without a decision"),
+        (BAD, Reply(DENY, reason="token_expired"), "denied for another reason"),
+    ],
+)
+def test_a_refusal_after_recovery(case, reply, found):
+    ledger, _ = told((GOOD, Reply(PERMIT)), (case, reply))
+    with pytest.raises(Broken, match=found):
+        checker.check_everyone_is_answered_as_the_policy_says(ledger.of("after"))
+
+
+def test_nothing_asked_is_no_proof():
+    with pytest.raises(AssertionError, match="nothing was asked"):
+        checker.check_everyone_is_answered_as_the_policy_says([])
+    with pytest.raises(AssertionError, match="nothing was broken"):
+        checker.check_the_fault_was_felt(right()[0])
+
+
+def tampered(records, **members):
+    return [records[0] | members, *records[1:]]
+
+
+@pytest.mark.parametrize(
+    ("tamper", "found"),
+    [
+        (lambda records: [*records, records[1]], "recorded twice"),
+        (lambda records: records[1:], "not recorded"),
+        (lambda records: [*records, records[0] | {"id": "4"}], "more records than attempts"),
+        (lambda records: tampered(records, outcome="deny"), "another outcome"),
+        (lambda records: tampered(records, path=records[2]["path"]), "another path"),
+        (lambda records: [records[0], records[1] | {"outcome": "permit"}, records[2]], "recorded as permitted"),
+        (lambda records: [records[0], records[1] | {"reason": "token_expired"}, records[2]], "another reason"),
+    ],
+    ids=["doubled", "missing", "twice under other ids", "outcome", "path", "permitted", "reason"],
+)
+def test_records_that_were_tampered_with(tamper, found):
+    ledger, records = right()
+    with pytest.raises(Broken, match=found):
+        check_all(ledger, tamper(records))
+
+
+def test_what_is_lost_to_a_kill_is_the_end_only():
+    ledger, records = right()
+    killed = ledger.lines[0].answered + checker.WRITTEN_WITHIN_SECONDS + 1
+    ledger.lines[2].answered = killed - 0.5
+    check_all(ledger, records[:2], killed=[(killed, killed)])
+    with pytest.raises(Broken, match="not recorded"):
+        check_all(ledger, records[1:], killed=[(killed, killed)])
+
+
+def test_another_reason_is_taken_while_all_is_not_well_only():
+    for phase, taken in (("during", True), ("after", False)):
+        ledger, records = told((BAD, Reply(DENY, decision="1")), phase=phase)
+        records[0]["reason"] = "no_service"
+        if taken:
+            checker.check_records(ledger, records, also=checker.STARTING)
+        else:
+            with pytest.raises(Broken, match="another reason"):
+                checker.check_records(ledger, records, also=checker.STARTING)
+        with pytest.raises(Broken, match="another reason"):
+            checker.check_records(ledger, records)
+
+
+def test_a_service_that_permits_everyone_is_found(stage):
+    """The whole of it, with real authorizers that believe a service which says yes to everything."""
+    believed = stage.closing(SidebandService())
+    believed.behaviour = misbehaving_service.permit
+    scene = stage.scene(stage.serve(), gateways=1, authorizers=1, url=believed.url())
+    with scene.running() as load:
+        load.before(0.3)
+        load.after(13)
+    with pytest.raises(Broken, match="allowed what the policy denies"):
+        scene.check(felt=False)

@@ -1,0 +1,50 @@
+"""The decision service is killed, or hangs, while it is asked."""
+
+from checker import STARTING
+
+
+def test_killed_and_started_again(stage, seconds):
+    """docs/decisions.md: "A process that is killed loses what it has not written", and nothing else."""
+    service = stage.serve()
+    scene = stage.scene(service)
+    killed = []
+    with scene.running() as load:
+        load.before(seconds.before)
+        for _ in range(2):
+            killed.append(service.kill())
+            load.go_on(seconds.fault / 2)
+            service.start()
+            load.recovered()
+        load.after()
+    scene.check(killed=killed, also=STARTING)
+
+
+def test_told_to_stop_and_started_again(stage, seconds):
+    """docs/decisions.md: "At a graceful stop what is left is written first": nothing is lost."""
+    service = stage.serve()
+    scene = stage.scene(service)
+    with scene.running() as load:
+        load.before(seconds.before)
+        service.stop()
+        load.go_on(seconds.fault / 2)
+        service.start()
+        load.recovered()
+        load.after()
+    scene.check(also=STARTING)
+
+
+def test_hung_and_going_on(stage, seconds):
+    """SIGSTOP: connections are taken by the kernel and nobody answers."""
+    service = stage.serve()
+    scene = stage.scene(service)
+    with scene.running() as load:
+        load.before(seconds.before)
+        service.hang()
+        try:
+            # Longer than the patience of everyone who asks.
+            load.go_on(max(seconds.fault, 3))
+        finally:
+            service.go_on()
+        load.recovered()
+        load.after()
+    scene.check()
