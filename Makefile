@@ -17,6 +17,8 @@ CERBOS := tests/cerbos
 CERBOS_READY := $(CERBOS)/node_modules/.package-lock.json
 PEERS := benches/peers
 PEERS_READY := $(PEERS)/node_modules/.package-lock.json
+DIST := .tools/dist
+ARCHS := x86_64 arm64
 CARGO_DENY_VERSION := 0.20.2
 CARGO_FUZZ_VERSION := 0.13.2
 # libFuzzer and its sanitizer hang on flags that the stable compiler has and does not offer.
@@ -79,6 +81,14 @@ $(CARGO_FUZZ) run --sanitizer address $1 fuzz/corpus/$1 fuzz/seeds/$1 $(SEEDS_$1
 	-verbosity=0 -print_final_stats=1;
 endef
 
+.PHONY: dist
+dist: $(DIST)/.ready ## Make a release in dist/, for arm64 and x86_64 (ARCHS=x86_64: for one), as docs/releases.md says
+	PYTHONPATH=tools $(DIST)/bin/python -m dist build --archs $(ARCHS)
+
+.PHONY: dist-check
+dist-check: $(DIST)/.ready ## Make what is in dist/ a second time, elsewhere, and compare the two
+	PYTHONPATH=tools $(DIST)/bin/python -m dist again --archs $(ARCHS)
+
 .PHONY: tools
 tools: $(VENV)/.ready $(IDP_READY) $(ORACLE_READY) $(CERBOS_READY) ## Install the pinned tools that tests and demo use
 
@@ -101,12 +111,17 @@ peers: $(PEERS_READY) $(CERBOS_READY) ## Install what the benchmarks compare wit
 
 .PHONY: clean
 clean: ## Remove everything that was built or installed
-	rm -rf target .tools $(IDP)/node_modules $(APP)/node_modules $(PEERS)/node_modules $(ORACLE)/node_modules \
+	rm -rf target dist .tools $(IDP)/node_modules $(APP)/node_modules $(PEERS)/node_modules $(ORACLE)/node_modules \
 		$(CERBOS)/node_modules fuzz/target fuzz/corpus fuzz/artifacts
 
 $(VENV)/.ready: tools/requirements.txt
 	python3 -m venv $(VENV)
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps -r tools/requirements.txt
+	touch $@
+
+$(DIST)/.ready: tools/dist/requirements.txt
+	python3 -m venv $(DIST)
+	$(DIST)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tools/dist/requirements.txt
 	touch $@
 
 $(IDP_READY): $(IDP)/package-lock.json
