@@ -37,19 +37,19 @@ def version_of(name: str) -> tuple[int, ...] | None:
 
 
 def wanted_versions(elf: ELFFile) -> dict[str, list[str]]:
-    """The versions that a program wants of its libraries, each with the symbols it wants in it."""
+    """The versions that a program wants of `LIBRARIES`, each with the symbols it wants in it."""
     needs = elf.get_section_by_name(".gnu.version_r")
     if needs is None:
         return {}
     names = {}
-    for _, versions in needs.iter_versions():
-        for version in versions:
-            names[version["vna_other"]] = version.name
+    for library, versions in needs.iter_versions():
+        if library.name in LIBRARIES:
+            names |= {version["vna_other"]: version.name for version in versions}
     wanted = {name: [] for name in names.values()}
     symbols = elf.get_section_by_name(".dynsym")
     numbers = elf.get_section_by_name(".gnu.version")
     for symbol, number in zip(symbols.iter_symbols(), numbers.iter_symbols(), strict=True):
-        # The highest bit says that a definition is hidden.
+        # Words are for symbols without a version; the highest bit says that a definition is hidden.
         index = number["ndx"] & 0x7FFF if isinstance(number["ndx"], int) else None
         if index in names:
             wanted[names[index]].append(symbol.name)

@@ -20,8 +20,8 @@ from dist.sums import digest, write_sums
 # told, and the features of the module.
 EDGE = {
     "edge": ([], ()),
-    "edge-rego": (["--with", "rego"], ("rego",)),
-    # Over 1 MB, which CloudFront may refuse: docs/cloudfront.md.
+    # Both are over 1 MB, which CloudFront may refuse: docs/cloudfront.md.
+    "edge-rego": (["--with", "rego", "--allow-large"], ("rego",)),
     "edge-rego-cedar": (["--with", "cedar", "--allow-large"], ("rego", "cedar")),
 }
 AUTHORIZERS = {"authorizer": ("bootstrap", "portcullis-authorizer"), "authorizer-rego": ("bootstrap-rego", "portcullis-authorizer-rego")}
@@ -67,11 +67,11 @@ def of_architecture(workspace: Workspace, architecture: str, command: Path, out:
     # cargo resolves the packages together, as it compiles them.
     together = sbom.Selection(tuple(PACKAGES), triple)
     made = []
-    for name, (binary, package) in AUTHORIZERS.items():
+    for name, (binary, crate) in AUTHORIZERS.items():
         path = out / f"{name}-{architecture}.zip"
         executable = workspace.binary(architecture, binary)
         package(command, path, ["authorizer", "--executable", str(executable)])
-        made.append(Archive(path, (package,), (together,), architecture))
+        made.append(Archive(path, (crate,), (together,), architecture))
     folder = f"portcullis-{version(workspace)}-{triple}"
     path = out / f"{folder}.tar.gz"
     files = {name: (workspace.binary(architecture, name).read_bytes(), 0o755) for name in BINARIES}
