@@ -24,7 +24,11 @@ EDGE = {
     "edge-rego": (["--with", "rego", "--allow-large"], ("rego",)),
     "edge-rego-cedar": (["--with", "cedar", "--allow-large"], ("rego", "cedar")),
 }
-AUTHORIZERS = {"authorizer": ("bootstrap", "portcullis-authorizer"), "authorizer-rego": ("bootstrap-rego", "portcullis-authorizer-rego")}
+# The Lambda authorizers: the program in each, and the package of cargo that it is.
+AUTHORIZERS = {
+    "authorizer": ("bootstrap", "portcullis-authorizer"),
+    "authorizer-rego": ("bootstrap-rego", "portcullis-authorizer-rego"),
+}
 # What goes into the archive of the command, beside the programs.
 TEXTS = ["README.md", "CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT"]
 
@@ -55,9 +59,10 @@ def put_together(workspace: Workspace, architectures: list[str], out: Path) -> N
 def native(architectures: list[str]) -> str:
     """The architecture of this machine: the packages are made with the command that was compiled for it."""
     names = {"x86_64": "x86_64", "aarch64": "arm64"}
-    here = names.get(platform.machine())
+    machine = platform.machine()
+    here = names.get(machine)
     if here not in architectures:
-        raise DistError(f"ARCHS is {' '.join(architectures)}, and has to have the architecture of this machine ({here or platform.machine()})")
+        raise DistError(f"ARCHS is {' '.join(architectures)}, and has to have this machine's, {here or machine}")
     return here
 
 
@@ -121,7 +126,8 @@ def check_programs(one: Archive) -> None:
     for name, data in found:
         wrong = elf.problems(io.BytesIO(data), one.architecture, GLIBC)
         if wrong:
-            raise DistError("\n".join([f"{one.path.name}: {name} cannot be released:", *(f"  {line}" for line in wrong)]))
+            lines = "\n".join(f"  {line}" for line in wrong)
+            raise DistError(f"{one.path.name}: {name} cannot be released:\n{lines}")
         needed = elf.newest_version(io.BytesIO(data))
         print(f"{one.path.name}: {name} is for {one.architecture} and needs glibc {needed}, {len(data):,} bytes", flush=True)
 
