@@ -19,6 +19,8 @@ PEERS := benches/peers
 PEERS_READY := $(PEERS)/node_modules/.package-lock.json
 PEERS_PYTHON := .tools/peers-venv
 RIC := $(PEERS)/aws-lambda-ric
+DIST := .tools/dist
+ARCHS := x86_64 arm64
 CARGO_DENY_VERSION := 0.20.2
 CARGO_MACHETE_VERSION := 0.9.2
 CARGO_FUZZ_VERSION := 0.13.2
@@ -86,6 +88,14 @@ bench-check: valgrind ## Count the instructions of the hot paths; fails where on
 fuzz: fuzz-tool $(VENV)/.ready $(if $(filter management,$(TARGET)),build) ## Try made-up inputs on what reads them (SECONDS=30 each, TARGET=jws for one, INPUT=file to see one again)
 	$(PYTHON) fuzz/run.py --seconds $(SECONDS) $(addprefix --seeds ,$(FUZZ_SEEDS)) $(if $(INPUT),--input $(INPUT)) $(TARGET)
 
+.PHONY: dist
+dist: $(DIST)/.ready ## Make a release in dist/, for arm64 and x86_64 (ARCHS=x86_64: for one), as docs/releases.md says
+	PYTHONPATH=tools $(DIST)/bin/python -m dist build --archs $(ARCHS)
+
+.PHONY: dist-check
+dist-check: $(DIST)/.ready ## Make what is in dist/ a second time, elsewhere, and compare the two
+	PYTHONPATH=tools $(DIST)/bin/python -m dist again --archs $(ARCHS)
+
 .PHONY: tools
 tools: $(VENV)/.ready $(IDP_READY) $(ORACLE_READY) $(CERBOS_READY) ## Install the pinned tools that tests and demo use
 
@@ -128,12 +138,17 @@ peers: $(PEERS_READY) $(CERBOS_READY) $(PEERS_PYTHON)/.ready .tools/aws-lambda-r
 
 .PHONY: clean
 clean: ## Remove everything that was built or installed
-	rm -rf target .tools $(IDP)/node_modules $(APP)/node_modules $(PEERS)/node_modules $(ORACLE)/node_modules \
+	rm -rf target dist .tools $(IDP)/node_modules $(APP)/node_modules $(PEERS)/node_modules $(ORACLE)/node_modules \
 		$(RIC)/node_modules $(CERBOS)/node_modules fuzz/target fuzz/corpus fuzz/artifacts
 
 $(VENV)/.ready: tools/requirements.txt
 	python3 -m venv $(VENV)
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps -r tools/requirements.txt
+	touch $@
+
+$(DIST)/.ready: tools/dist/requirements.txt
+	python3 -m venv $(DIST)
+	$(DIST)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tools/dist/requirements.txt
 	touch $@
 
 $(IDP_READY): $(IDP)/package-lock.json

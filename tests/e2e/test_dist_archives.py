@@ -1,0 +1,80 @@
+"""Is a release the same bytes for the same content, and is a difference noticed (`tools/dist`)?"""
+
+import gzip
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from dist import again, archive, compile, sums
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+FILES = {"README.md": (b"read me", 0o644), "portcullis": (b"\x7fELF", 0o755)}
+EPOCH = 1_700_000_000
+
+
+def test_an_archive_depends_on_nothing_but_its_content(tmp_path):
+    archive.write_tar(tmp_path / "one.tar.gz", "folder", FILES, EPOCH)
+    archive.write_tar(tmp_path / "two.tar.gz", "folder", dict(reversed(FILES.items())), EPOCH)
+    assert (tmp_path / "one.tar.gz").read_bytes() == (tmp_path / "two.tar.gz").read_bytes()
+
+
+def test_an_archive_is_what_tar_reads(tmp_path):
+    archive.write_tar(tmp_path / "one.tar.gz", "folder", FILES, EPOCH)
+    command = ["tar", "--utc", "--numeric-owner", "-tvzf", tmp_path / "one.tar.gz"]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert [line.split() for line in lines] == [
+        ["-rw-r--r--", "0/0", "7", "2023-11-14", "22:13", "folder/README.md"],
+        ["-rwxr-xr-x", "0/0", "4", "2023-11-14", "22:13", "folder/portcullis"],
+    ]
+    # Magic and method, flags: no name, then the time (RFC 1952 section 2.3).
+    packed = (tmp_path / "one.tar.gz").read_bytes()
+    assert packed[:8] == b"\x1f\x8b\x08\x00" + EPOCH.to_bytes(4, "little")
+    assert gzip.decompress(packed)
+
+
+def test_checksums_are_what_sha256sum_reads(tmp_path):
+    (tmp_path / "b.zip").write_bytes(b"b")
+    (tmp_path / "a.zip").write_bytes(b"a")
+    sums.write_sums(tmp_path)
+    subprocess.run(["sha256sum", "--quiet", "--strict", "--check", sums.NAME], cwd=tmp_path, check=True)
+    assert list(sums.read_sums(tmp_path)) == ["a.zip", "b.zip"]
+
+
+def test_what_differs_between_two_releases_is_named():
+    assert again.differences({"a": "1", "b": "2"}, {"a": "1", "b": "2"}) == []
+    assert again.differences({"a": "1", "b": "2", "c": "3"}, {"a": "1", "b": "4", "d": "3"}) == [
+        "b has other bytes",
+        "c is only in the first",
+        "d is only in the second",
+    ]
+
+
+def test_nothing_of_this_machine_reaches_a_compiler(monkeypatch, tmp_path):
+    for name in ("RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_PROFILE_RELEASE_LTO", "CFLAGS", "RUSTC_WRAPPER", "CC", "LANG"):
+        monkeypatch.setenv(name, "of this machine")
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    environment = compile.environment(compile.Workspace(REPOSITORY, tmp_path, EPOCH))
+    assert "of this machine" not in environment.values()
+    assert environment["HTTPS_PROXY"] == "http://127.0.0.1:9"
+    # C code that asks when it was compiled is answered the same for every commit.
+    assert environment["SOURCE_DATE_EPOCH"] != str(EPOCH)
+    assert environment["TARGET_CFLAGS"].endswith("-Wno-date-time")
+    # aws-lc is told here what .cargo/config.toml tells it, and where paths are to lead.
+    assert environment["AWS_LC_SYS_CFLAGS"].startswith("-DMY_ASSEMBLER_IS_TOO_OLD_FOR_512AVX -ffile-prefix-map=")
+    for triple in ("X86_64_UNKNOWN_LINUX_GNU", "AARCH64_UNKNOWN_LINUX_GNU", "WASM32_UNKNOWN_UNKNOWN"):
+        assert f"--remap-path-prefix={REPOSITORY}=/portcullis" in environment[f"CARGO_TARGET_{triple}_RUSTFLAGS"]
+
+
+def test_a_path_that_would_become_two_flags_is_refused(tmp_path):
+    workspace = compile.Workspace(REPOSITORY, tmp_path / "two words", EPOCH)
+    with pytest.raises(compile.DistError, match="no path may have one"):
+        compile.environment(workspace)
+
+
+def test_the_time_of_a_release_is_that_of_its_commit(monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "12")
+    assert compile.commit_time(REPOSITORY) == 12
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
+    with pytest.raises(compile.DistError, match="seconds since 1970"):
+        compile.commit_time(REPOSITORY)
