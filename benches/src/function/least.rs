@@ -31,19 +31,51 @@ pub(crate) fn run() -> Result<()> {
     };
     let answer = answer.to_bytes(api);
     let mut service = match variable(ADDRESS) {
-        Ok(address) => Some((Connection::patient(address.parse()?)?, variable(CALL)?)),
+        Ok(address) => Some(Service::connect(address.parse()?, variable(CALL)?)?),
         Err(_) => None,
     };
     let mut api = Connection::patient(api)?;
     loop {
         api.send(next.as_bytes())?;
         api.receive()?;
-        if let Some((service, call)) = &mut service {
-            service.send(call.as_bytes())?;
-            service.receive()?;
+        if let Some(service) = &mut service {
+            service.ask()?;
         }
         api.send(&answer)?;
         api.receive()?;
+    }
+}
+
+/// The service, and what it is asked.
+struct Service {
+    address: SocketAddr,
+    connection: Connection,
+    call: String,
+}
+
+impl Service {
+    fn connect(address: SocketAddr, call: String) -> Result<Self> {
+        let connection = Connection::patient(address)?;
+        Ok(Self {
+            address,
+            connection,
+            call,
+        })
+    }
+
+    /// The service closes connections that nothing came on for some time, such as while others take their turns.
+    fn ask(&mut self) -> Result<()> {
+        if self.exchange().is_err() {
+            self.connection = Connection::patient(self.address)?;
+            self.exchange()?;
+        }
+        Ok(())
+    }
+
+    fn exchange(&mut self) -> Result<()> {
+        self.connection.send(self.call.as_bytes())?;
+        self.connection.receive()?;
+        Ok(())
     }
 }
 
@@ -67,4 +99,34 @@ pub(crate) fn settings(service: &str, event: &str) -> Result<Vec<(&'static str, 
 )]
 fn variable(name: &'static str) -> Result<String> {
     env::var(name).context(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use portcullis_test_support::http;
+
+    use super::Service;
+
+    #[test]
+    fn a_connection_that_was_closed_is_opened_again() {
+        let opened = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&opened);
+        let address = http::listen(move |mut connection| {
+            count.fetch_add(1, Ordering::SeqCst);
+            // One answer, and then it closes.
+            if connection.read()?.is_some() {
+                connection.write("200 OK", "", b"{}")?;
+            }
+            Ok(())
+        });
+        let call = "GET / HTTP/1.1\r\n\r\n".to_owned();
+        let mut service = Service::connect(address, call).unwrap();
+        for _ in 0..3 {
+            service.ask().unwrap();
+        }
+        assert_eq!(opened.load(Ordering::SeqCst), 3);
+    }
 }
