@@ -136,7 +136,7 @@ fn answer(
         "policies/whole.yaml",
         json!({ "validators": validators }),
     ));
-    let policy = policy_set(files, vec![operation])?;
+    let policy = policy_set(files, &[operation])?;
     let decision = rehearse(&policy, request, claims)?;
     assert!(rehearse(&policy, request, claims).as_ref() == Some(&decision));
     let _ = format!("{decision:?}");
@@ -167,7 +167,7 @@ fn comparators(name: &str, value: &Value, given: &str) {
             json!({ "field": name, "comparator": comparator }),
         );
     }
-    let Some(policy) = policy_set(files, operations) else {
+    let Some(policy) = policy_set(files, &operations) else {
         return;
     };
     let claims = claims(given);
@@ -209,7 +209,7 @@ fn document(path: &str, document: Value) -> DocumentFile {
 }
 
 /// A policy set of one service with these operations.
-fn policy_set(mut files: Vec<DocumentFile>, operations: Vec<Value>) -> Option<PolicySet> {
+fn policy_set(mut files: Vec<DocumentFile>, operations: &[Value]) -> Option<PolicySet> {
     let service = json!({
         "name": "S", "base_urls": ["https://api.example.com"],
         "tokens": [{ "issuer": ISSUER, "audiences": ["api"] }], "operations": operations,
