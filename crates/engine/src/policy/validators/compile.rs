@@ -285,11 +285,13 @@ impl<'a> ValidatorsReader<'a> {
             return None;
         }
         if !self.documents.contains_key(file.value.as_str()) {
-            let known: Vec<String> = self
+            let mut known: Vec<String> = self
                 .documents
                 .keys()
                 .map(|name| (*name).to_owned())
                 .collect();
+            // The same message in every run.
+            known.sort_unstable();
             self.unknown(file, "validators policy", known.iter().map(String::as_str));
             return None;
         }
