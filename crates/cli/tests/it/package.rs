@@ -126,41 +126,12 @@ fn the_zip_holds_the_handler_its_settings_and_the_files_that_they_name() {
     assert_eq!(bytes(&path), first);
 }
 
-/// As much of an executable as is looked at: for a machine, by its number in ELF.
-fn program(machine: u8) -> Vec<u8> {
-    let mut header = b"\x7fELF".to_vec();
-    header.resize(18, 0);
-    header.extend([machine, 0]);
-    header
-}
-
-#[test]
-fn the_architecture_is_that_of_the_executable() {
-    let folder = TempDir::new().unwrap();
-    let zip = folder.path().join("authorizer.zip");
-    let executable = folder.path().join("bootstrap");
-    let package = |machine| {
-        fs::write(&executable, program(machine)).unwrap();
-        let (zip, executable) = (zip.to_str().unwrap(), executable.to_str().unwrap());
-        let arguments = ["package", "authorizer", "-o", zip, "--executable"];
-        run(&[&arguments[..], &[executable, "--json"]].concat(), "")
-    };
-    let expected = "\"architecture\":\"arm64\"";
-    let done = package(183);
-    assert!(done.output.contains(expected), "{}", done.output);
-    // RISC-V, which Lambda does not have.
-    let done = package(243);
-    assert_eq!(done.status, 2);
-    let expected = "is no executable for Linux on x86_64 or arm64";
-    assert!(done.errors.contains(expected), "{}", done.errors);
-}
-
 #[test]
 fn the_authorizer_is_an_executable_with_its_name() {
     let folder = TempDir::new().unwrap();
     let zip = folder.path().join("authorizer.zip");
     let executable = folder.path().join("bootstrap-rego");
-    fs::write(&executable, program(62)).unwrap();
+    fs::write(&executable, b"\x7fELF and more").unwrap();
     let executable = executable.to_str().unwrap();
     let arguments = ["package", "authorizer", "-o", zip.to_str().unwrap()];
     let done = run(
@@ -168,11 +139,6 @@ fn the_authorizer_is_an_executable_with_its_name() {
         "",
     );
     assert_eq!(done.status, 0, "{}", done.errors);
-    assert!(
-        done.output.contains("on x86_64, handler"),
-        "{}",
-        done.output
-    );
     let mut archive = ZipArchive::new(fs::File::open(&zip).unwrap()).unwrap();
     assert_eq!(archive.len(), 1);
     let file = archive.by_name("bootstrap").unwrap();

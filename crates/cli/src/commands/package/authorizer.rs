@@ -21,8 +21,7 @@ pub(crate) struct Arguments {
     /// The file to write.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// The executable: `bootstrap` beside this command unless said otherwise, such as `bootstrap-rego`, which runs Rego,
-    /// too, or one for another architecture.
+    /// The executable: `bootstrap` beside this command unless said otherwise; `bootstrap-rego` runs Rego, too.
     #[arg(long, value_name = "FILE")]
     executable: Option<PathBuf>,
     /// A policy that `portcullis policy bundle` wrote; set `PORTCULLIS_BUNDLE` to `file:policy.json` to use it.
@@ -44,12 +43,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
             path.display()
         )
     })?;
-    let Some(architecture) = architecture(&executable) else {
-        bail!(
-            "{} is no executable for Linux on x86_64 or arm64",
-            path.display()
-        );
-    };
+    if !executable.starts_with(ELF) {
+        bail!("{} is no executable for Linux", path.display());
+    }
     let mut archive = Archive::new();
     archive.add("bootstrap", &executable, Kind::Executable)?;
     if let Some(path) = &arguments.bundle {
@@ -69,31 +65,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     let output = arguments.output.display().to_string();
     if arguments.json {
         print(
-            &json!({
-                "output": output,
-                "bytes": zip.len(),
-                "architecture": architecture,
-                "handler": "bootstrap",
-            })
-            .to_string(),
+            &json!({ "output": output, "bytes": zip.len(), "handler": "bootstrap" }).to_string(),
         )?;
     } else {
         print(&format!(
-            "{output}: {} KB; runtime provided.al2023 on {architecture}, handler bootstrap",
+            "{output}: {} KB; runtime provided.al2023, handler bootstrap",
             zip.len().div_ceil(1000)
         ))?;
     }
     Ok(Outcome::Yes)
-}
-
-/// What Lambda calls the architecture of an executable, by its header (System V ABI, "ELF Header", `e_machine`).
-fn architecture(executable: &[u8]) -> Option<&'static str> {
-    if !executable.starts_with(ELF) {
-        return None;
-    }
-    match executable.get(18..20)? {
-        [62, 0] => Some("x86_64"),
-        [183, 0] => Some("arm64"),
-        _ => None,
-    }
 }
