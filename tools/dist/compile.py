@@ -94,6 +94,8 @@ def remapped(root: Path, target: Path) -> list[tuple[str, str]]:
     return [
         (str(root), "/portcullis"),
         (str(target), "/target"),
+        # zig, with the headers of glibc.
+        (sys.prefix, "/tools"),
         (str(cargo_home / "registry" / "src"), "/cargo"),
         (f"{sysroot}/lib/rustlib/src/rust", f"/rustc/{commit}"),
     ]
