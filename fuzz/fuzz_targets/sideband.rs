@@ -54,15 +54,15 @@ fn response(body: &[u8]) {
         let json = serde_json::to_vec(request).unwrap();
         assert!(SidebandRequest::parse(&json).as_ref() == Ok(request));
     }
-    let answer = |outcome| {
+    let answer = |sent: &SidebandResponse, outcome| {
         let decision = ResponseDecision {
             outcome,
             reason: Reason::new(ReasonCode::Permitted, "said"),
             trace: Trace::default(),
         };
-        serde_json::to_value(SidebandResponseReply::from_decision(&sent, &decision)).unwrap()
+        serde_json::to_value(SidebandResponseReply::from_decision(sent, &decision)).unwrap()
     };
-    let permitted = answer(ResponseOutcome::Permit(ResponseEdits::default()));
+    let permitted = answer(&sent, ResponseOutcome::Permit(ResponseEdits::default()));
     assert_eq!(permitted["response_code"], sent.response_code.to_string());
     assert_eq!(permitted["body"].as_str(), sent.body.as_deref());
     // What the service tells, it would understand: a call with it has the same header fields.
@@ -70,9 +70,18 @@ fn response(body: &[u8]) {
         let again = SidebandResponse::parse(permitted.to_string().as_bytes()).unwrap();
         assert!(again.to_api_response() == Ok(understood));
     }
-    let denied = answer(ResponseOutcome::Deny(Deny::status(403)));
+    let denied = answer(&sent, ResponseOutcome::Deny(Deny::status(403)));
     assert_eq!(denied["response_code"], "403");
-    assert!(denied.get("body").is_none() && denied["headers"].as_array().unwrap().is_empty());
+    // It is the same, whatever the backend had answered.
+    let mut other = sent.clone();
+    other.response_code = 200;
+    other.response_status = String::new();
+    other.headers = Default::default();
+    other.body = None;
+    assert_eq!(
+        denied,
+        answer(&other, ResponseOutcome::Deny(Deny::status(403)))
+    );
 }
 
 /// A decision survives the way to the enforcement point.
