@@ -76,7 +76,7 @@ fn response(body: &[u8]) {
     let mut other = sent.clone();
     other.response_code = 200;
     other.response_status = String::new();
-    other.headers = Default::default();
+    other.headers.0.clear();
     other.body = None;
     assert_eq!(
         denied,
