@@ -11,7 +11,7 @@ use portcullis_model::{
     ResponseOutcome, Trace,
 };
 use portcullis_sideband::{
-    SidebandError, SidebandReply, SidebandRequest, SidebandResponse, SidebandResponseReply,
+    Headers, SidebandError, SidebandReply, SidebandRequest, SidebandResponse, SidebandResponseReply,
 };
 use serde_json::Value;
 
@@ -76,7 +76,7 @@ fn response(body: &[u8]) {
     let mut other = sent.clone();
     other.response_code = 200;
     other.response_status = String::new();
-    other.headers.0.clear();
+    other.headers = Headers::default();
     other.body = None;
     assert_eq!(
         denied,
