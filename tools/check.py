@@ -75,7 +75,12 @@ def tests() -> list[Step]:
     """Everything that runs the code."""
     return [
         Step("Rust tests", ["cargo", "test", "--locked", "--workspace", "--no-fail-fast"], counts="cargo"),
-        Step("end-to-end tests", [str(VENV / "python"), "-m", "pytest", "tests/e2e"], counts="pytest"),
+        # Much of their time is waiting: two at once, each file in one of them.
+        Step(
+            "end-to-end tests",
+            [str(VENV / "python"), "-m", "pytest", "-n", "2", "--dist", "loadfile", "tests/e2e"],
+            counts="pytest",
+        ),
         Step("commands of the book", [str(VENV / "python"), "-m", "pytest", "tests/book"], counts="pytest"),
         Step(
             "faults",

@@ -206,7 +206,7 @@ def test_a_secret_that_is_no_credential(run, package, store, service, secret, pr
 def test_an_answer_that_is_none(run, package, store, signed, service):
     function = run(package(store.missing))
     for body in (b"", b"{}", b"[]", b'{"SecretString": 1}', b'{"Parameter": "old-gateway-credential"}', b"<html>"):
-        signed.behaviour = lambda handler, body=body: handler.answer(200, body)
+        signed.behaviour = lambda handler, body=body: handler.answer(200, [], body)
         assert f"{store.name}: answered with" in refused(function.call()), body
     assert service.calls == []
 
