@@ -234,12 +234,7 @@ fn write_after(page: &mut String, after: &StyledStr) {
     for line in after.lines() {
         let example = line.strip_prefix("  ");
         if example.is_some() != inside {
-            let language = if page.trim_end().ends_with("Examples:") {
-                "sh"
-            } else {
-                "text"
-            };
-            let fence = if inside { "" } else { language };
+            let fence = if inside { "" } else { "text" };
             page.push_str(if inside { "" } else { "\n" });
             writeln!(page, "```{fence}").unwrap();
             inside = !inside;
