@@ -124,12 +124,29 @@ pub(crate) fn from_bundle(
             wrong(&problems)
         }
     })?;
+    if let Some(obliged) = responses_wanted(&policy) {
+        return Err(wrong(&obliged));
+    }
     let mut keys = Vec::new();
     for (issuer, set) in bundle_keys(&bundle) {
         let issuer = IssuerUrl::parse(issuer).map_err(|error| wrong(&error))?;
         keys.push((issuer, jwks(name, place, set.as_bytes())?));
     }
     Ok(LocalPolicy { policy, keys })
+}
+
+/// What of a policy this function would leave undone: Lambda shows it requests only, and what a policy says about
+/// responses must not be passed over in silence.
+fn responses_wanted(policy: &PolicySet) -> Option<String> {
+    let (service, operation) = policy.response_obligation()?;
+    let place = operation.map_or_else(
+        || format!("the service \"{}\"", service.name),
+        |operation| format!("the operation \"{}\" of \"{}\"", operation.name, service.name),
+    );
+    Some(format!(
+        "{place} has a response_policy or an obligatory statement of phase response, and the function sees no responses; \
+         take it out, or put a gateway that calls /sideband/response in front of that service"
+    ))
 }
 
 fn bundle_keys(bundle: &Bundle) -> BTreeMap<&str, String> {

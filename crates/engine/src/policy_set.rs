@@ -131,6 +131,20 @@ impl PolicySet {
         &self.services
     }
 
+    /// The first service, and where it is not the service itself its operation, that obliges the enforcement point to
+    /// look at responses: by a policy on the response, or an obligatory statement of that phase.
+    #[must_use]
+    pub fn response_obligation(&self) -> Option<(&ApiService, Option<&Operation>)> {
+        self.services.iter().find_map(|service| {
+            let obliged = |operation: &&Operation| operation.outbound.obliges_on_response();
+            if service.outbound.obliges_on_response() {
+                return Some((service, None));
+            }
+            let operation = service.operations.iter().find(obliged)?;
+            Some((service, Some(operation)))
+        })
+    }
+
     /// Every issuer that some service trusts, each once.
     #[must_use]
     pub fn issuers(&self) -> Vec<IssuerUrl> {
@@ -428,6 +442,12 @@ impl Outbound {
     pub(crate) fn wants_response(&self) -> bool {
         let for_response = |one: &Statement| one.phase == Phase::Response;
         !self.policies.is_empty() || self.statements.iter().any(for_response)
+    }
+
+    /// Whether that may not be left out.
+    fn obliges_on_response(&self) -> bool {
+        let obligatory = |one: &Statement| one.phase == Phase::Response && one.obligatory;
+        !self.policies.is_empty() || self.statements.iter().any(obligatory)
     }
 }
 

@@ -325,6 +325,49 @@ fn a_bundle_may_hold_validators_and_no_other_policy() {
     );
 }
 
+/// The function is shown no responses, so what a policy obliges to there would be passed over.
+#[test]
+fn a_bundle_that_obliges_to_look_at_responses_is_refused() {
+    let hide = |more: &str| {
+        format!("{{ code: exclude-attributes, phase: response, payload: [card]{more} }}")
+    };
+    let validators = "validators: [{ name: identity-context, conf: { fields: [{ field: scope, comparator: contains, value: x }] } }]\n";
+    let of_service = |more: &str| format!("{more}\noperations:\n  - {{ name: planets, paths: [/planets] }}");
+    let of_operation = |more: &str| format!("operations:\n  - {{ name: planets, paths: [/planets], {more} }}");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("policy.json");
+    let place = format!("file:{}", file.display());
+    let refusal = |rest: &str| {
+        let service = format!(
+            "name: S\nbase_urls: [https://api.example.com]\ntokens: [{{ issuer: \"https://idp.example.com\", audiences: [api] }}]\n{rest}\n"
+        );
+        let files = [("services/s.yaml", service.as_str()), ("policies/p.yaml", validators)];
+        let files = files.map(|(path, text)| SourceFile {
+            path: path.to_owned(),
+            text: text.to_owned(),
+        });
+        std::fs::write(&file, Bundle::new(&files, &[]).unwrap().to_json()).unwrap();
+        let environment = Environment::from([("PORTCULLIS_BUNDLE", place.as_str())]);
+        let read = Settings::from_environment(&environment);
+        read.err().map(|error| error.to_string())
+    };
+
+    let statement = format!("statements: [{}]", hide(""));
+    let operation = "the operation \"planets\" of \"S\" has a response_policy";
+    for (rest, named) in [
+        (of_operation(&statement), operation),
+        (of_operation("response_policy: p.yaml"), operation),
+        (of_service(&statement), "the service \"S\" has a response_policy"),
+        (of_service("response_policy: p.yaml"), "the service \"S\" has a response_policy"),
+    ] {
+        let said = refusal(&rest).unwrap_or_else(|| panic!("taken: {rest}"));
+        assert!(said.contains(named), "{said}");
+        assert!(said.contains("take it out"), "{said}");
+    }
+    let optional = format!("statements: [{}]", hide(", obligatory: false"));
+    assert_eq!(refusal(&of_operation(&optional)), None);
+}
+
 #[test]
 fn a_permit_that_depends_on_more_than_the_token_is_not_given_to_a_cache() {
     let issuer = Issuer::start();
