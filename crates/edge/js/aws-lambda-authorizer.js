@@ -30,9 +30,7 @@ let lastCall = 0;
 
 function start() {
   if (refused) throw refused;
-  // A module that broke has left its memory as it was, so a new one is made, and nothing may hold on to the old one.
-  delete require.cache[MODULE];
-  module.children = module.children.filter(({ filename }) => filename !== MODULE);
+  letGo();
   const edge = require(MODULE);
   host.connect(edge, { answered, broken });
   const reserved = Object.fromEntries(RESERVED.map((name) => [name, process.env[name]]));
@@ -42,6 +40,20 @@ function start() {
     if (!(error instanceof WebAssembly.RuntimeError)) refused = error;
     throw error;
   }
+}
+
+/**
+ * Lets go of a module that broke: it has left its memory as it was, so a new one is made, and the function has no room for
+ * both. V8 collects the old one by itself only under pressure, and by then Lambda has ended the function.
+ */
+function letGo() {
+  if (!require.cache[MODULE]) return;
+  host.disconnect();
+  delete require.cache[MODULE];
+  module.children = module.children.filter(({ filename }) => filename !== MODULE);
+  // Node.js documentation, "Command-line API", --expose-gc.
+  require('node:v8').setFlagsFromString('--expose-gc');
+  require('node:vm').runInNewContext('globalThis.gc')?.();
 }
 
 /** What config.js exports, in JSON. Messages of JavaScript may quote a secret, so an error says where and no more. */

@@ -19,8 +19,13 @@ let told;
 const underWay = new Map();
 
 exports.connect = (listener) => {
-  for (const exchange of [...underWay.values()]) exchange.end();
   told = listener;
+};
+
+/** Ends every request that is under way. */
+exports.disconnect = () => {
+  for (const exchange of [...underWay.values()]) exchange.end();
+  told = undefined;
 };
 
 /** Trusts the certificates of a PEM text beside those of Node.js; false where it holds none. */

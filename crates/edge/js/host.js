@@ -15,15 +15,23 @@ let told;
 const pauses = new Map();
 
 exports.connect = (module, listener) => {
-  for (const timer of pauses.values()) clearTimeout(timer);
-  pauses.clear();
-  signatures.dropAllKeys();
+  exports.disconnect();
   edge = module;
   told = listener;
   http.connect({
     received: (...outcome) => enter(module, () => module.received(...outcome)),
     failed: (...outcome) => enter(module, () => module.failed(...outcome)),
   });
+};
+
+/** Ends what the module waits for, and lets go of it. */
+exports.disconnect = () => {
+  for (const timer of pauses.values()) clearTimeout(timer);
+  pauses.clear();
+  signatures.dropAllKeys();
+  http.disconnect();
+  edge = undefined;
+  told = undefined;
 };
 
 /** Calls into the module. What it throws is its end. */
