@@ -16,7 +16,7 @@ use portcullis_enforcement::{
     Decider, DecisionPointSettings, Environment, Metrics, Observation, OnUnavailable, Platform,
     StartError, screened, within,
 };
-use portcullis_model::{ApiRequest, Decision, Deny, Reason, ReasonCode, Reuse, logged_path};
+use portcullis_model::{ApiRequest, Decision, Deny, Reason, ReasonCode, Reuse};
 use portcullis_pdp::Unavailable;
 use portcullis_pdp::clock::Clock;
 use portcullis_pdp::http::{Http, HttpClient};
@@ -277,7 +277,7 @@ fn log(
         dialect = dialect.as_str(),
         method = request.method.as_str(),
         host = request.url.host(),
-        path = logged_path(request.url.path()),
+        path = request.logged_path(),
         "decided"
     );
 }

@@ -12,7 +12,7 @@ use portcullis_aws::{
 use portcullis_enforcement::{
     Decider, Metrics, Observation, OnUnavailable, Platform, StartError, within,
 };
-use portcullis_model::{ApiRequest, Decision, Deny, Outcome, Reason, ReasonCode, logged_path};
+use portcullis_model::{ApiRequest, Decision, Deny, Outcome, Reason, ReasonCode};
 use portcullis_pdp::Unavailable;
 use portcullis_pdp::clock::Clock;
 
@@ -211,7 +211,7 @@ fn log(decision: &Decision, event: &ViewerRequest, answer: &EdgeAnswer) {
         distribution = event.distribution_id(),
         method = request.method.as_str(),
         host = request.url.host(),
-        path = logged_path(request.url.path()),
+        path = request.logged_path(),
         "decided"
     );
 }

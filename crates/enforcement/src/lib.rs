@@ -25,7 +25,7 @@ pub use decider::{Decider, Platform, StartError, screened, within};
 pub use environment::{Environment, ReadFile};
 pub use invalid_setting::InvalidSetting;
 pub use languages::Languages;
-pub use local_policy::LocalPolicy;
+pub use local_policy::{LocalPolicy, UnusableBundle};
 pub use metrics::{Metrics, Observation};
 pub use reader::{SettingReader, duration, shown};
 pub use secret::{SecretError, SecretFuture, SecretKind, SecretStore};

@@ -105,34 +105,45 @@ pub(crate) fn from_bundle(
     let Some(place) = environment.value(name) else {
         return Err(InvalidSetting::missing(name, EXPECTED_FILE));
     };
-    let wrong = |why: &dyn fmt::Display| {
-        InvalidSetting::new(
-            name,
-            place,
-            &format!("a bundle that `portcullis policy bundle` wrote ({why})"),
-        )
-    };
     let text = read_file(environment, name, place)?;
-    let bundle = Bundle::from_json(text.as_bytes()).map_err(|error| wrong(&error))?;
-    let policy = bundle.compile(&languages.0).map_err(|problems| {
-        let of_rego = |problem: &Diagnostic| {
-            Path::new(&problem.file).extension() == Some(OsStr::new("rego"))
-        };
-        if languages.is_without("rego") && problems.0.iter().any(of_rego) {
-            wrong(&format!("{problems}; for Rego, deploy bootstrap-rego or, at the edge, a package made with --with rego"))
-        } else {
-            wrong(&problems)
+    LocalPolicy::from_bundle(text.as_bytes(), languages).map_err(|why| {
+        let expected = format!("a bundle that `portcullis policy bundle` wrote ({why})");
+        InvalidSetting::new(name, place, &expected)
+    })
+}
+
+/// Why a function cannot decide on a bundle, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct UnusableBundle(String);
+
+impl LocalPolicy {
+    /// The policy and the keys of a bundle in JSON, for a function that runs policies in those languages.
+    pub fn from_bundle(text: &[u8], languages: &Languages) -> Result<Self, UnusableBundle> {
+        let wrong = |why: &dyn fmt::Display| UnusableBundle(why.to_string());
+        let bundle = Bundle::from_json(text).map_err(|error| wrong(&error))?;
+        let policy = bundle.compile(&languages.0).map_err(|problems| {
+            let of_rego = |problem: &Diagnostic| {
+                Path::new(&problem.file).extension() == Some(OsStr::new("rego"))
+            };
+            if languages.is_without("rego") && problems.0.iter().any(of_rego) {
+                wrong(&format!("{problems}; for Rego, deploy bootstrap-rego or, at the edge, a package made with --with rego"))
+            } else {
+                wrong(&problems)
+            }
+        })?;
+        if let Some(obliged) = responses_wanted(&policy) {
+            return Err(UnusableBundle(obliged));
         }
-    })?;
-    if let Some(obliged) = responses_wanted(&policy) {
-        return Err(wrong(&obliged));
+        let mut keys = Vec::new();
+        for (issuer, set) in bundle_keys(&bundle) {
+            let issuer = IssuerUrl::parse(issuer).map_err(|error| wrong(&error))?;
+            let imported = import_keys(set.as_bytes());
+            let set = imported.map_err(|error| wrong(&format!("the keys of {issuer}: {error}")))?;
+            keys.push((issuer, set));
+        }
+        Ok(Self { policy, keys })
     }
-    let mut keys = Vec::new();
-    for (issuer, set) in bundle_keys(&bundle) {
-        let issuer = IssuerUrl::parse(issuer).map_err(|error| wrong(&error))?;
-        keys.push((issuer, jwks(name, place, set.as_bytes())?));
-    }
-    Ok(LocalPolicy { policy, keys })
 }
 
 /// What of a policy this function would leave undone: Lambda shows it requests only, and what a policy says about
@@ -141,7 +152,12 @@ fn responses_wanted(policy: &PolicySet) -> Option<String> {
     let (service, operation) = policy.response_obligation()?;
     let place = operation.map_or_else(
         || format!("the service \"{}\"", service.name),
-        |operation| format!("the operation \"{}\" of \"{}\"", operation.name, service.name),
+        |operation| {
+            format!(
+                "the operation \"{}\" of \"{}\"",
+                operation.name, service.name
+            )
+        },
     );
     Some(format!(
         "{place} has a response_policy or an obligatory statement of phase response, and the function sees no responses; \

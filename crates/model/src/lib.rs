@@ -14,6 +14,7 @@ mod pattern;
 mod reason;
 mod request;
 mod response;
+mod sent_tokens;
 mod url;
 
 pub use challenge::{Challenge, ChallengeError, ChallengeScheme};
@@ -33,6 +34,7 @@ pub use request::{
     MAX_METHOD_CHARS, MAX_TOKEN_BYTES, Method, Source,
 };
 pub use response::{ApiResponse, ResponseDecision, ResponseEdits, ResponseOutcome};
+pub use sent_tokens::{REDACTED, SentTokens};
 pub use url::{
     BaseUrl, InvalidBaseUrl, InvalidUrl, MAX_BASE_URL_CHARS, MAX_URL_BYTES, RequestUrl, Scheme,
     logged_path,

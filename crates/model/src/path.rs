@@ -91,7 +91,8 @@ fn check_escapes(raw: &[u8]) -> Result<(), AmbiguousPath> {
     Ok(())
 }
 
-fn hex(digit: u8) -> Option<u8> {
+/// The value of a hexadecimal digit.
+pub(crate) fn hex(digit: u8) -> Option<u8> {
     char::from(digit)
         .to_digit(16)
         .and_then(|value| u8::try_from(value).ok())

@@ -4,7 +4,8 @@ use std::fmt;
 use std::net::IpAddr;
 
 use crate::header::{HeaderMap, is_token_byte};
-use crate::url::RequestUrl;
+use crate::sent_tokens::SentTokens;
+use crate::url::{RequestUrl, logged_path};
 
 /// Longest method, in characters.
 pub const MAX_METHOD_CHARS: usize = 64;
@@ -33,6 +34,14 @@ pub struct ApiRequest {
 }
 
 impl ApiRequest {
+    /// The path for a line of a log: without the tokens that the request was sent with, and as much as [`logged_path`]
+    /// leaves of it.
+    #[must_use]
+    pub fn logged_path(&self) -> String {
+        let path = SentTokens::of(self).redacted(self.url.path());
+        logged_path(&path).to_owned()
+    }
+
     /// The one value of `Authorization`, or `None` where there is none.
     ///
     /// Two of them are refused: which one counts would depend on the reader (RFC 9110 section

@@ -22,7 +22,6 @@ mod pressure;
 mod reload;
 mod revision;
 mod secret;
-mod sent_tokens;
 mod sideband;
 mod state;
 mod stopping;

@@ -12,8 +12,8 @@ use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use portcullis_model::{
-    ApiRequest, Decision, Method, RequestUrl, ResponseDecision, ResponseOutcome, Source,
-    logged_path,
+    ApiRequest, Decision, Method, RequestUrl, ResponseDecision, ResponseOutcome, SentTokens,
+    Source, logged_path,
 };
 use portcullis_sideband::{
     SidebandReply, SidebandRequest, SidebandResponse, SidebandResponseReply,
@@ -27,7 +27,6 @@ use crate::call::{Authorization, read};
 use crate::credentials::Caller;
 use crate::error::ApiError;
 use crate::revision::MinimumRevision;
-use crate::sent_tokens::SentTokens;
 
 /// The headers that may carry a gateway credential: that of `PingOne` and `PingAuthorize`, and
 /// that of their ancestor `PingDataGovernance`.

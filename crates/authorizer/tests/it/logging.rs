@@ -48,7 +48,7 @@ fn metrics(lines: &[Value]) -> Vec<&str> {
 
 /// An event that holds a secret in every place that a client fills.
 fn full_event() -> Value {
-    let mut event = rest_event("/planets");
+    let mut event = rest_event(&format!("/planets/{TOKEN}"));
     event["multiValueHeaders"]["X-Key"] = json!(["header-secret"]);
     event["multiValueHeaders"]["Cookie"] = json!(["c=cookie-secret"]);
     event["body"] = json!("header-secret");

@@ -332,8 +332,10 @@ fn a_bundle_that_obliges_to_look_at_responses_is_refused() {
         format!("{{ code: exclude-attributes, phase: response, payload: [card]{more} }}")
     };
     let validators = "validators: [{ name: identity-context, conf: { fields: [{ field: scope, comparator: contains, value: x }] } }]\n";
-    let of_service = |more: &str| format!("{more}\noperations:\n  - {{ name: planets, paths: [/planets] }}");
-    let of_operation = |more: &str| format!("operations:\n  - {{ name: planets, paths: [/planets], {more} }}");
+    let of_service =
+        |more: &str| format!("{more}\noperations:\n  - {{ name: planets, paths: [/planets] }}");
+    let of_operation =
+        |more: &str| format!("operations:\n  - {{ name: planets, paths: [/planets], {more} }}");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("policy.json");
     let place = format!("file:{}", file.display());
@@ -341,7 +343,10 @@ fn a_bundle_that_obliges_to_look_at_responses_is_refused() {
         let service = format!(
             "name: S\nbase_urls: [https://api.example.com]\ntokens: [{{ issuer: \"https://idp.example.com\", audiences: [api] }}]\n{rest}\n"
         );
-        let files = [("services/s.yaml", service.as_str()), ("policies/p.yaml", validators)];
+        let files = [
+            ("services/s.yaml", service.as_str()),
+            ("policies/p.yaml", validators),
+        ];
         let files = files.map(|(path, text)| SourceFile {
             path: path.to_owned(),
             text: text.to_owned(),
@@ -357,8 +362,14 @@ fn a_bundle_that_obliges_to_look_at_responses_is_refused() {
     for (rest, named) in [
         (of_operation(&statement), operation),
         (of_operation("response_policy: p.yaml"), operation),
-        (of_service(&statement), "the service \"S\" has a response_policy"),
-        (of_service("response_policy: p.yaml"), "the service \"S\" has a response_policy"),
+        (
+            of_service(&statement),
+            "the service \"S\" has a response_policy",
+        ),
+        (
+            of_service("response_policy: p.yaml"),
+            "the service \"S\" has a response_policy",
+        ),
     ] {
         let said = refusal(&rest).unwrap_or_else(|| panic!("taken: {rest}"));
         assert!(said.contains(named), "{said}");

@@ -7,6 +7,7 @@ mod edge_config;
 
 use anyhow::Result;
 use clap::Subcommand;
+use portcullis_enforcement::Languages;
 
 use super::Outcome;
 
@@ -28,6 +29,16 @@ pub(crate) enum Command {
         portcullis package authorizer -o authorizer.zip --executable target/release/bootstrap-rego"
     )]
     Authorizer(authorizer::Arguments),
+}
+
+/// The languages of a function beside validators, by the extensions of their files, to check a policy with.
+fn languages(wanted: &[&str]) -> Languages {
+    let known = portcullis_policies::languages().into_iter();
+    Languages(
+        known
+            .filter(|one| wanted.contains(&one.extension()))
+            .collect(),
+    )
 }
 
 pub(crate) fn run(command: &Command) -> Result<Outcome> {

@@ -173,10 +173,69 @@ fn the_zip_holds_the_handler_its_settings_and_the_files_that_they_name() {
 
 /// As much of an executable as is looked at: for a machine, by its number in ELF.
 fn program(machine: u8) -> Vec<u8> {
-    let mut header = b"\x7fELF".to_vec();
-    header.resize(18, 0);
-    header.extend([machine, 0]);
+    elf(3, machine)
+}
+
+/// An ELF file of that type.
+fn elf(kind: u8, machine: u8) -> Vec<u8> {
+    let mut header = b"\x7fELF\x02\x01".to_vec();
+    header.resize(16, 0);
+    header.extend([kind, 0, machine, 0]);
     header
+}
+
+/// What would not start as a function is said before it is deployed.
+#[test]
+fn a_bundle_that_the_function_cannot_run_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    for name in ["bootstrap", "bootstrap-rego"] {
+        fs::write(path(name), program(62)).unwrap();
+    }
+    for directory in ["services", "policies"] {
+        fs::create_dir(path(directory)).unwrap();
+    }
+    fs::write(
+        path("policies/p.rego"),
+        "package acp.authz\nallow := true\n",
+    )
+    .unwrap();
+    let package = |operation: &str, function: &str| {
+        let service = format!(
+            "name: S\nbase_urls: [https://api.example.com]\ntokens: [{{ issuer: \"https://idp.example.com\", audiences: [api] }}]\n\
+             operations: [{{ name: planets, paths: [/planets], {operation} }}]\n"
+        );
+        fs::write(path("services/s.yaml"), service).unwrap();
+        let bundled = run(
+            &["policy", "bundle", &path(""), "-o", &path("policy.json")],
+            "",
+        );
+        assert_eq!(bundled.status, 0, "{}", bundled.errors);
+        let (zip, function, bundle) = (path("function.zip"), path(function), path("policy.json"));
+        let arguments = [
+            "package",
+            "authorizer",
+            "-o",
+            &zip,
+            "--executable",
+            &function,
+        ];
+        run(&[&arguments[..], &["--bundle", &bundle]].concat(), "")
+    };
+    let rego = "policy: p.rego";
+    assert_eq!(package(rego, "bootstrap-rego").status, 0);
+    for (operation, function, expected) in [
+        (rego, "bootstrap", "for Rego, deploy bootstrap-rego"),
+        (
+            "response_policy: p.rego",
+            "bootstrap-rego",
+            "the function sees no responses",
+        ),
+    ] {
+        let done = package(operation, function);
+        assert_eq!(done.status, 2, "{operation}");
+        assert!(done.errors.contains(expected), "{}", done.errors);
+    }
 }
 
 #[test]
@@ -184,20 +243,24 @@ fn the_architecture_is_that_of_the_executable() {
     let folder = TempDir::new().unwrap();
     let zip = folder.path().join("authorizer.zip");
     let executable = folder.path().join("bootstrap");
-    let package = |machine| {
-        fs::write(&executable, program(machine)).unwrap();
+    let package = |content: Vec<u8>| {
+        fs::write(&executable, content).unwrap();
         let (zip, executable) = (zip.to_str().unwrap(), executable.to_str().unwrap());
         let arguments = ["package", "authorizer", "-o", zip, "--executable"];
         run(&[&arguments[..], &[executable, "--json"]].concat(), "")
     };
     let expected = "\"architecture\":\"arm64\"";
-    let done = package(183);
+    let done = package(program(183));
     assert!(done.output.contains(expected), "{}", done.output);
-    // RISC-V, which Lambda does not have.
-    let done = package(243);
-    assert_eq!(done.status, 2);
-    let expected = "is no executable for Linux on x86_64 or arm64";
-    assert!(done.errors.contains(expected), "{}", done.errors);
+    // RISC-V, which Lambda does not have; an object file; 32 bits.
+    let mut narrow = program(62);
+    narrow[4] = 1;
+    for other in [program(243), elf(1, 62), narrow] {
+        let done = package(other);
+        assert_eq!(done.status, 2);
+        let expected = "is no executable for Linux on x86_64 or arm64";
+        assert!(done.errors.contains(expected), "{}", done.errors);
+    }
 }
 
 #[test]

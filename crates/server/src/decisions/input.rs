@@ -5,10 +5,8 @@ use std::fmt;
 use std::net::IpAddr;
 
 use percent_encoding::percent_decode_str;
-use portcullis_model::ApiRequest;
+use portcullis_model::{ApiRequest, REDACTED, SentTokens};
 use serde_json::{Map, Value, json};
-
-use crate::sent_tokens::{REDACTED, SentTokens};
 
 /// Largest input that is kept, in bytes of its texts.
 const MAX_INPUT_BYTES: usize = 32 * 1024;

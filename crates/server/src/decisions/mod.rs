@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use portcullis_engine::Question;
 use portcullis_model::{
-    ApiRequest, Decision, ReasonCode, ResponseDecision, ResponseOutcome, Trace,
+    ApiRequest, Decision, ReasonCode, ResponseDecision, ResponseOutcome, SentTokens, Trace,
 };
 use portcullis_pdp::clock::Clock;
 use portcullis_store::Store;
@@ -37,7 +37,6 @@ pub use writer::DecisionWriter;
 
 use crate::app::AppState;
 use crate::metrics::Metrics;
-use crate::sent_tokens::SentTokens;
 use crate::stopping::Stopping;
 use record::{DecisionRecord, Phase, Protocol};
 use ring::Ring;

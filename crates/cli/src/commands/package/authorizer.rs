@@ -2,19 +2,24 @@
 //! where there is one (AWS Lambda developer guide, "OS-only runtime").
 
 use std::env;
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use portcullis_pdp::bundle::Bundle;
+use portcullis_enforcement::{Languages, LocalPolicy};
 use serde_json::json;
 
 use super::archive::{Archive, Kind, read_file, write};
+use super::languages;
 use crate::commands::{Outcome, print};
 
 /// The largest zip that Lambda takes in one call (AWS Lambda developer guide, "Lambda quotas").
 const MAX_ZIP_BYTES: usize = 50 * 1024 * 1024;
-/// How an executable for Linux begins.
-const ELF: &[u8] = b"\x7fELF";
+/// How an executable for Linux with 64 bits in little-endian order begins.
+const ELF: &[u8] = b"\x7fELF\x02\x01";
+/// What an ELF file is, in `e_type`: these two can be started.
+const PROGRAM: u8 = 2;
+const POSITION_INDEPENDENT: u8 = 3;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -34,28 +39,29 @@ pub(crate) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
-    let path = match &arguments.executable {
+    let executable_path = match &arguments.executable {
         Some(path) => path.clone(),
         None => env::current_exe()?.with_file_name("bootstrap"),
     };
-    let executable = read_file(&path).with_context(|| {
+    let executable = read_file(&executable_path).with_context(|| {
         format!(
             "{} cannot be read; `make build` writes target/release/bootstrap, or name it with --executable",
-            path.display()
+            executable_path.display()
         )
     })?;
     let Some(architecture) = architecture(&executable) else {
         bail!(
             "{} is no executable for Linux on x86_64 or arm64",
-            path.display()
+            executable_path.display()
         );
     };
     let mut archive = Archive::new();
     archive.add("bootstrap", &executable, Kind::Executable)?;
     if let Some(path) = &arguments.bundle {
         let text = read_file(path).with_context(|| format!("{} cannot be read", path.display()))?;
-        Bundle::from_json(&text)
-            .with_context(|| format!("{} is no bundle of a policy", path.display()))?;
+        // As the function will read it when it starts.
+        LocalPolicy::from_bundle(&text, &languages_of(&executable_path))
+            .with_context(|| format!("{} is no bundle for this function", path.display()))?;
         archive.add("policy.json", &text, Kind::Data)?;
     }
     let zip = archive.finish()?;
@@ -86,14 +92,22 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     Ok(Outcome::Yes)
 }
 
-/// What Lambda calls the architecture of an executable, by its header (System V ABI, "ELF Header", `e_machine`).
+/// The languages that an executable runs policies in. Only `bootstrap` is known to run none but validators.
+fn languages_of(executable: &Path) -> Languages {
+    if executable.file_name() == Some(OsStr::new("bootstrap")) {
+        return Languages::NONE;
+    }
+    languages(&["rego"])
+}
+
+/// What Lambda calls the architecture of an executable, by its header (System V ABI, "ELF Header", `e_type` and `e_machine`).
 fn architecture(executable: &[u8]) -> Option<&'static str> {
     if !executable.starts_with(ELF) {
         return None;
     }
-    match executable.get(18..20)? {
-        [62, 0] => Some("x86_64"),
-        [183, 0] => Some("arm64"),
+    match executable.get(16..20)? {
+        [PROGRAM | POSITION_INDEPENDENT, 0, 62, 0] => Some("x86_64"),
+        [PROGRAM | POSITION_INDEPENDENT, 0, 183, 0] => Some("arm64"),
         _ => None,
     }
 }

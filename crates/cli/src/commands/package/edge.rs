@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::ValueEnum;
-use portcullis_enforcement::Languages;
 use serde_json::json;
 
 use super::archive::{Archive, Kind, write};
 use super::edge_config::EdgeConfig;
+use super::languages;
 use crate::commands::{Outcome, print};
 
 include!(concat!(env!("OUT_DIR"), "/packages.rs"));
@@ -53,8 +53,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
         (true, false) => "rego",
         (_, true) => "rego-cedar",
     };
+    // The languages that are in it, or `plain`.
+    let names: Vec<_> = variant.split('-').collect();
     let config = match &arguments.config {
-        Some(path) => EdgeConfig::read(path, languages(variant))?,
+        Some(path) => EdgeConfig::read(path, languages(&names))?,
         None => EdgeConfig::by_hand(),
     };
     let module = PACKAGES.iter().find(|(name, _)| *name == variant);
@@ -91,7 +93,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
             "output": output,
             "bytes": zip.len(),
             "handler": HANDLER,
-            "languages": variant.split('-').filter(|name| *name != "plain").collect::<Vec<_>>(),
+            "languages": names.iter().filter(|name| **name != "plain").collect::<Vec<_>>(),
         });
         print(&document.to_string())?;
     } else {
@@ -104,11 +106,4 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
         }
     }
     Ok(Outcome::Yes)
-}
-
-/// The languages of a module, to check a policy with.
-fn languages(variant: &str) -> Languages {
-    let known = portcullis_policies::languages().into_iter();
-    let has = |extension: &str| variant.split('-').any(|name| name == extension);
-    Languages(known.filter(|language| has(language.extension())).collect())
 }

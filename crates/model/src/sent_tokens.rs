@@ -1,20 +1,30 @@
 //! The tokens of a request, and where else in it they stand: nothing that is kept or logged holds one.
 
 use std::borrow::Cow;
+use std::fmt;
 
-use portcullis_model::ApiRequest;
+use crate::path::hex;
+use crate::request::ApiRequest;
 
 /// What stands in place of a token.
-pub(crate) const REDACTED: &str = "redacted";
+pub const REDACTED: &str = "redacted";
 /// Shortest text that is taken for a token where it stands elsewhere in a request, in bytes.
 const SHORTEST_TOKEN: usize = 8;
 
-/// What was sent in `Authorization`, without the scheme.
-pub(crate) struct SentTokens<'a>(Vec<&'a str>);
+/// What was sent in `Authorization`, without the scheme: every value, and none that is shorter than 8 bytes.
+pub struct SentTokens<'a>(Vec<&'a str>);
+
+/// Shows how many there are.
+impl fmt::Debug for SentTokens<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SentTokens").field(&self.0.len()).finish()
+    }
+}
 
 impl<'a> SentTokens<'a> {
     /// Those of that request.
-    pub(crate) fn of(request: &'a ApiRequest) -> Self {
+    #[must_use]
+    pub fn of(request: &'a ApiRequest) -> Self {
         let tokens = request.headers.values("authorization").map(|value| {
             value
                 .split_once([' ', '\t'])
@@ -28,13 +38,15 @@ impl<'a> SentTokens<'a> {
     }
 
     /// Whether one of them stands in a text, as it is or percent-encoded (RFC 3986 section 2.1).
-    pub(crate) fn are_in(&self, text: &str) -> bool {
+    #[must_use]
+    pub fn are_in(&self, text: &str) -> bool {
         let mut tokens = self.0.iter();
         tokens.any(|token| text.contains(token) || replace_encoded(text, token).is_some())
     }
 
-    /// A text with other words in place of the tokens.
-    pub(crate) fn redacted<'t>(&self, text: &'t str) -> Cow<'t, str> {
+    /// A text with [`REDACTED`] in place of the tokens.
+    #[must_use]
+    pub fn redacted<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let mut text = Cow::Borrowed(text);
         for token in &self.0 {
             if text.contains(token) {
@@ -95,11 +107,6 @@ fn units(text: &str) -> impl Iterator<Item = (u8, usize)> {
         rest = after;
         Some((*first, 1))
     })
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    let value = char::from(digit).to_digit(16)?;
-    u8::try_from(value).ok()
 }
 
 #[cfg(test)]
