@@ -8,6 +8,8 @@ from pathlib import Path
 
 import yaml
 
+from dist import pin
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 WORKFLOWS = REPOSITORY / ".github" / "workflows"
 
@@ -21,6 +23,27 @@ def test_every_file_names_the_same_rust():
     dockerfile = (REPOSITORY / "Dockerfile").read_text()
     assert re.findall(r"^ARG RUST=(.*)$", dockerfile, re.MULTILINE) == [toolchain]
     assert workflow("ci.yml")["jobs"]["test"]["container"] == f"rust:{toolchain}-bookworm"
+
+
+def test_a_release_is_made_with_packages_that_are_known_to_the_byte():
+    text = pin.REQUIREMENTS.read_text()
+    logical = [line.split() for line in text.replace("\\\n", "").splitlines() if not line.startswith("#")]
+    assert [words[0] for words in logical] == pin.versions(text)
+    for name, *hashes in logical:
+        assert re.fullmatch(r"\S+==[\d.]+", name) and hashes, name
+        assert all(re.fullmatch(r"--hash=sha256:[0-9a-f]{64}", value) for value in hashes), name
+    asked = (REPOSITORY / "tools" / "dist" / "requirements.in").read_text().splitlines()
+    assert {re.sub(r"\[.*\]", "", line) for line in asked if not line.startswith("#")} <= set(pin.versions(text))
+    # pip asks for a hash of every package only where it is told to.
+    make = (REPOSITORY / "Makefile").read_text()
+    assert "--require-hashes --only-binary :all: --no-deps \\\n\t\t-r tools/dist/requirements.txt" in make
+
+
+def test_a_hash_is_found_by_the_name_of_its_wheel():
+    hashes = {pin.name_of("boolean_py-5.0-py3-none-any.whl"): ["cd", "ab"]}
+    written = pin.pinned(["boolean.py==5.0"], hashes)
+    assert written == pin.HEADER + "boolean.py==5.0 \\\n    --hash=sha256:ab \\\n    --hash=sha256:cd\n"
+    assert pin.versions(written) == ["boolean.py==5.0"]
 
 
 def test_docker_gets_all_that_cargo_asks_for(tmp_path):
