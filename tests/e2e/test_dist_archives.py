@@ -41,6 +41,29 @@ def test_checksums_are_what_sha256sum_reads(tmp_path):
     assert list(sums.read_sums(tmp_path)) == ["a.zip", "b.zip"]
 
 
+def release(folder):
+    folder.mkdir(exist_ok=True)
+    for name in ("a.zip", "b.zip", "c.zip"):
+        (folder / name).write_bytes(name.encode())
+    sums.write_sums(folder)
+    return folder
+
+
+def test_only_the_files_that_are_published_are_made_again(tmp_path):
+    first = release(tmp_path / "dist")
+    assert sums.problems(first) == []
+    (first / "a.zip").write_bytes(b"other")
+    (first / "b.zip").unlink()
+    (first / "d.zip").write_bytes(b"d")
+    (first / "e").mkdir()
+    expected = ["a.zip was changed", "b.zip is missing", "d.zip is not in SHA256SUMS", "e is not in SHA256SUMS"]
+    assert sums.problems(first) == expected
+    # Before anything is built, and whatever git says of the checkout.
+    with pytest.raises(compile.DistError, match="is not what SHA256SUMS says") as refused:
+        again.make_again(tmp_path, first, ["x86_64"], keep=False)
+    assert [line.strip() for line in str(refused.value).splitlines()[1:]] == expected
+
+
 def test_what_differs_between_two_releases_is_named():
     assert again.differences({"a": "1", "b": "2"}, {"a": "1", "b": "2"}) == []
     assert again.differences({"a": "1", "b": "2", "c": "3"}, {"a": "1", "b": "4", "d": "3"}) == [

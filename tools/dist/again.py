@@ -15,6 +15,10 @@ def make_again(root: Path, first: Path, architectures: list[str], keep: bool) ->
     """Fails unless the last commit gives the bytes that are in `first`."""
     if not (first / sums.NAME).exists():
         raise DistError(f"{first} has no {sums.NAME}: make a release with `make dist` first")
+    # Two lists of checksums are compared, so the first has to be that of the files that will be published.
+    wrong = sums.problems(first)
+    if wrong:
+        raise DistError("\n".join([f"{first} is not what {sums.NAME} says:", *(f"  {line}" for line in wrong)]))
     changed = git(root, "status", "--porcelain")
     if changed:
         raise DistError(f"the second build is of the last commit, and there are changes beside it:\n{changed}")
