@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dist import compile, sbom
+from dist import compile, errors, sbom
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LINKED = """\
@@ -78,7 +78,7 @@ def test_the_same_content_has_the_same_serial_number():
 
 
 def test_a_line_that_was_not_expected_is_an_error():
-    with pytest.raises(compile.DistError, match="was not expected"):
+    with pytest.raises(errors.DistError, match="was not expected"):
         sbom.parse("0 ours\n")
 
 

@@ -13,7 +13,8 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from dist import archive, elf, sbom
-from dist.compile import BINARIES, GLIBC, PACKAGES, TRIPLES, WASM, DistError, Workspace, output
+from dist.compile import BINARIES, GLIBC, PACKAGES, TRIPLES, WASM, Workspace, output
+from dist.errors import DistError
 from dist.sums import digest, write_sums
 
 # The package of the edge function with each set of languages: the end of its name, what `portcullis package edge` is

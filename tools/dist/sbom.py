@@ -13,7 +13,8 @@ import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dist.compile import DistError, output
+from dist.compile import output
+from dist.errors import DistError
 
 # `2 serde_json v1.0.154|MIT OR Apache-2.0|https://...`; a crate of the workspace has its path, `(*)` says that what is
 # below was shown before.
