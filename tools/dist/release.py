@@ -36,12 +36,14 @@ TEXTS = ["README.md", "CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT"]
 
 @dataclass(frozen=True)
 class Archive:
-    """A file of a release: the programs in it by the packages of cargo, and its architecture, if it has one."""
+    """A file of a release: the programs in it by the packages of cargo, its architecture, if it has one, and the program
+    of this project that wrote a part of it, if one did."""
 
     path: Path
     programs: tuple[str, ...]
     selections: tuple[sbom.Selection, ...]
     architecture: str | None
+    tools: tuple[sbom.Selection, ...] = ()
 
 
 def put_together(workspace: Workspace, architectures: list[str], out: Path) -> None:
@@ -85,7 +87,7 @@ def of_architecture(workspace: Workspace, architecture: str, command: Path, out:
     archive.write_tar(path, folder, files, workspace.epoch)
     # The modules of the edge are in the command.
     edge = sbom.Selection(("portcullis-edge",), WASM, EDGE["edge-rego-cedar"][1])
-    made.append(Archive(path, (*PACKAGES, "portcullis-edge"), (together, edge), architecture))
+    made.append(Archive(path, (*PACKAGES, "portcullis-edge"), (together, edge), architecture, edge_tools()))
     return made
 
 
@@ -95,8 +97,14 @@ def edge_packages(command: Path, out: Path) -> list[Archive]:
     for name, (arguments, features) in EDGE.items():
         path = out / f"{name}.zip"
         package(command, path, ["edge", *arguments])
-        made.append(Archive(path, ("portcullis-edge",), (sbom.Selection(("portcullis-edge",), WASM, features),), None))
+        selections = (sbom.Selection(("portcullis-edge",), WASM, features),)
+        made.append(Archive(path, ("portcullis-edge",), selections, None, edge_tools()))
     return made
+
+
+def edge_tools() -> tuple[sbom.Selection, ...]:
+    """What writes the JavaScript between Node.js and the edge module: wasm-bindgen as a library, run on this machine."""
+    return (sbom.Selection(("portcullis-edge-module",), TRIPLES[native(list(TRIPLES))]),)
 
 
 def package(command: Path, path: Path, arguments: list[str]) -> None:
@@ -139,10 +147,11 @@ def write_sboms(workspace: Workspace, archives: list[Archive]) -> None:
     moment = datetime.datetime.fromtimestamp(workspace.epoch, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     graphs = {}
     for one in archives:
-        if one.selections not in graphs:
+        key = one.selections, one.tools
+        if key not in graphs:
             linked = sbom.graph_of(workspace.root, one.selections, "normal,no-proc-macro")
-            graphs[one.selections] = linked, sbom.graph_of(workspace.root, one.selections, "normal,build")
-        linked, built = graphs[one.selections]
+            graphs[key] = linked, sbom.graph_of(workspace.root, one.selections + one.tools, "normal,build")
+        linked, built = graphs[key]
         subject = {
             "type": "application",
             "bom-ref": one.path.name,
@@ -151,7 +160,8 @@ def write_sboms(workspace: Workspace, archives: list[Archive]) -> None:
             "hashes": [{"alg": "SHA-256", "content": digest(one.path)}],
             "licenses": [{"expression": "Apache-2.0 OR MIT"}],
         }
-        bom = sbom.document(subject, linked, built, one.programs, runtimes(workspace, one), sums, moment)
+        tools = tuple(name for selection in one.tools for name in selection.packages)
+        bom = sbom.document(subject, linked, built, one.programs, runtimes(workspace, one), sums, moment, tools)
         path = one.path.with_name(f"{one.path.name}.cdx.json")
         text = sbom.text_of(bom)
         if (error := JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)) is not None:
