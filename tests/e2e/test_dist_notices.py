@@ -20,7 +20,7 @@ def home(tmp_path):
     folder = tmp_path / "registry" / "src" / "index" / "json-1.0.0"
     files = {
         "LICENSE-MIT": "Copyright\r\n\r\nmay be used  \r\n", "NOTICE": "notice\n", "README.md": "read me", "src/license.rs": "mod a;",
-        "LICENSES/BSD.txt": "bsd", "c/fiat/licence.md": "fiat", "COPYING": "caf\u00e9",
+        "LICENSES/BSD.txt": "bsd", "c/fiat/licence.md": "fiat", "COPYING": "\u00e9t\u00e9",
     }
     for name, text in files.items():
         path = folder / name
@@ -32,7 +32,7 @@ def home(tmp_path):
 def test_the_texts_of_a_crate_are_found_wherever_they_are_in_it(home):
     assert notices.texts_of(notices.folder_of(crate("json"), home)) == {
         "LICENSE-MIT": "Copyright\n\nmay be used", "NOTICE": "notice", "LICENSES/BSD.txt": "bsd", "c/fiat/licence.md": "fiat",
-        "COPYING": "caf\ufffd",
+        "COPYING": "\ufffdt\ufffd",
     }
 
 
