@@ -73,6 +73,12 @@ def test_the_image_starts_the_service_as_nobody():
     assert not [line for line in lines if line.startswith(("ARG ", "ENV ")) and re.search("KEY|TOKEN|CREDENTIAL|SECRET|PASSWORD", line)]
 
 
+def test_nothing_that_was_compiled_for_another_image_is_in_one():
+    dockerfile = (REPOSITORY / "Dockerfile").read_text()
+    assert re.findall(r"--mount=(\S+)", dockerfile) == ["type=cache,target=/usr/local/cargo/registry,sharing=locked"]
+    assert "!target" not in (REPOSITORY / ".dockerignore").read_text()
+
+
 def test_continuous_integration_runs_what_a_developer_runs():
     ci = workflow("ci.yml")
     assert ci["permissions"] == {"contents": "read"}
