@@ -86,9 +86,36 @@ def test_continuous_integration_runs_what_a_developer_runs():
     assert commands[-1] == ".ci/run"
 
 
-def test_a_release_may_write_only_what_it_has_to():
+def commands_of(job):
+    return [step["run"] for step in job["steps"] if "run" in step]
+
+
+def test_a_release_is_tested_and_made_where_nothing_may_be_written():
     release = workflow("release.yml")
     assert release["permissions"] == {"contents": "read"}
-    assert release["jobs"]["release"]["permissions"] == {"contents": "write", "id-token": "write", "attestations": "write"}
-    commands = [step["run"] for step in release["jobs"]["release"]["steps"] if "run" in step]
-    assert commands[1:3] == ["make dist", "make dist-check"]
+    assert set(release["jobs"]) == {"test", "build", "publish"}
+    # The very same tests, of the commit with the tag.
+    assert release["jobs"]["test"]["uses"] == "./.github/workflows/ci.yml"
+    # YAML 1.1 takes `on` for a truth.
+    assert "workflow_call" in workflow("ci.yml")[True]
+    build = release["jobs"]["build"]
+    assert build["needs"] == "test" and "permissions" not in build
+    assert commands_of(build)[1:] == ["make dist", "make dist-check"]
+
+
+def test_a_release_may_write_only_what_it_has_to():
+    release = workflow("release.yml")
+    publish = release["jobs"]["publish"]
+    assert publish["needs"] == "build"
+    assert publish["permissions"] == {"contents": "write", "id-token": "write", "attestations": "write"}
+    # Nothing of the repository and nothing that was built runs with these: no checkout, no make.
+    used = [step["uses"].split("@")[0] for step in publish["steps"] if "uses" in step]
+    assert used == ["actions/download-artifact", "actions/attest-build-provenance"]
+    check, draft = commands_of(publish)
+    assert check == "sha256sum --strict --check SHA256SUMS"
+    assert draft.startswith('gh release create "$GITHUB_REF_NAME" --draft --verify-tag ')
+    # What is checked first is what is attested and released.
+    kinds = [step.get("uses", step.get("run")).split("@")[0].split()[0] for step in publish["steps"]]
+    assert kinds == ["actions/download-artifact", "sha256sum", "actions/attest-build-provenance", "gh"]
+    # The name of a tag is what whoever pushes it wants: it is in a variable, and not in a script.
+    assert not [command for job in ("build", "publish") for command in commands_of(release["jobs"][job]) if "${{" in command]
