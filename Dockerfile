@@ -9,15 +9,15 @@ ARG RUST
 ENV RUSTUP_TOOLCHAIN=${RUST}
 WORKDIR /build
 COPY . .
-# The caches outlive the build, so the program is copied to where they do not reach.
-RUN --mount=type=cache,target=/usr/local/cargo/registry \
-    --mount=type=cache,target=/build/target \
-    cargo build --locked --release --package portcullis-cli --bin portcullis \
-    && install -D target/release/portcullis /out/portcullis
+# Only what is downloaded outlives the build. What was compiled does not: cargo goes by the times of sources, and at this
+# path it would take those of another checkout for compiled, or a program for another processor. cargo's own lock is
+# beside the cache and not in it, so builds take turns.
+RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
+    cargo build --locked --release --package portcullis-cli --bin portcullis
 
 # glibc, libgcc_s, and neither shell nor package manager.
 FROM gcr.io/distroless/cc-debian12:nonroot
-COPY --from=build /out/portcullis /usr/local/bin/portcullis
+COPY --from=build /build/target/release/portcullis /usr/local/bin/portcullis
 # `nonroot` by its number, which Kubernetes can check (runAsNonRoot).
 USER 65532:65532
 # The policy directory, read only: docker run -v "$PWD/policy:/policy:ro".

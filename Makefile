@@ -147,8 +147,9 @@ $(VENV)/.ready: tools/requirements.txt
 	touch $@
 
 $(DIST)/.ready: tools/dist/requirements.txt
-	python3 -m venv $(DIST)
-	$(DIST)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tools/dist/requirements.txt
+	python3 -m venv --clear $(DIST)
+	$(DIST)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --no-deps \
+		-r tools/dist/requirements.txt
 	touch $@
 
 $(IDP_READY): $(IDP)/package-lock.json

@@ -8,8 +8,8 @@ use std::time::SystemTime;
 use std::{env, fs, io};
 
 const VARIANTS: [&str; 3] = ["plain", "rego", "rego-cedar"];
-/// What the modules are made of: these folders of `crates`.
-const SOURCES: [&str; 10] = [
+/// The crates that the modules are made of.
+const CRATES: [&str; 10] = [
     "aws",
     "cloudentity",
     "edge",
@@ -20,6 +20,15 @@ const SOURCES: [&str; 10] = [
     "pdp",
     "policies",
     "sideband",
+];
+/// What else they are made of: the handler, what builds them, and which compiler, settings and versions that is done with.
+const BESIDE: [&str; 6] = [
+    "crates/edge/js",
+    "tools/edge-module/src",
+    "tools/edge-module/Cargo.toml",
+    "Cargo.toml",
+    "Cargo.lock",
+    "rust-toolchain.toml",
 ];
 
 #[expect(
@@ -36,11 +45,16 @@ fn main() -> io::Result<()> {
     println!("cargo::rerun-if-env-changed=CARGO_TARGET_DIR");
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed={}", modules.display());
+    let root = manifest.join("../..");
+    let crates = CRATES
+        .iter()
+        .map(|name| root.join("crates").join(name))
+        .flat_map(|folder| [folder.join("src"), folder.join("Cargo.toml")]);
+    let beside = BESIDE.iter().map(|path| root.join(path));
     let mut newest_source = SystemTime::UNIX_EPOCH;
-    for folder in SOURCES {
-        let folder = manifest.join("..").join(folder).join("src");
-        println!("cargo::rerun-if-changed={}", folder.display());
-        newest_source = newest_source.max(newest(&folder)?);
+    for path in crates.chain(beside) {
+        println!("cargo::rerun-if-changed={}", path.display());
+        newest_source = newest_source.max(newest(&path)?);
     }
     let mut source = format!(
         "const PACKAGES: [(&str, Option<&[u8]>); {}] = [\n",
@@ -69,17 +83,15 @@ fn main() -> io::Result<()> {
     fs::write(out.join("packages.rs"), source)
 }
 
-/// When a file in that folder was last changed.
-fn newest(folder: &Path) -> io::Result<SystemTime> {
+/// When a file, or one in a folder, was last changed.
+fn newest(path: &Path) -> io::Result<SystemTime> {
+    let metadata = fs::metadata(path)?;
+    if !metadata.is_dir() {
+        return metadata.modified();
+    }
     let mut newest = SystemTime::UNIX_EPOCH;
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let changed = if entry.file_type()?.is_dir() {
-            self::newest(&entry.path())?
-        } else {
-            entry.metadata()?.modified()?
-        };
-        newest = newest.max(changed);
+    for entry in fs::read_dir(path)? {
+        newest = newest.max(self::newest(&entry?.path())?);
     }
     Ok(newest)
 }

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import yaml
 
+from dist import pin
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 WORKFLOWS = REPOSITORY / ".github" / "workflows"
 
@@ -21,6 +23,27 @@ def test_every_file_names_the_same_rust():
     dockerfile = (REPOSITORY / "Dockerfile").read_text()
     assert re.findall(r"^ARG RUST=(.*)$", dockerfile, re.MULTILINE) == [toolchain]
     assert workflow("ci.yml")["jobs"]["test"]["container"] == f"rust:{toolchain}-bookworm"
+
+
+def test_a_release_is_made_with_packages_that_are_known_to_the_byte():
+    text = pin.REQUIREMENTS.read_text()
+    logical = [line.split() for line in text.replace("\\\n", "").splitlines() if not line.startswith("#")]
+    assert [words[0] for words in logical] == pin.versions(text)
+    for name, *hashes in logical:
+        assert re.fullmatch(r"\S+==[\d.]+", name) and hashes, name
+        assert all(re.fullmatch(r"--hash=sha256:[0-9a-f]{64}", value) for value in hashes), name
+    asked = (REPOSITORY / "tools" / "dist" / "requirements.in").read_text().splitlines()
+    assert {re.sub(r"\[.*\]", "", line) for line in asked if not line.startswith("#")} <= set(pin.versions(text))
+    # pip asks for a hash of every package only where it is told to.
+    make = (REPOSITORY / "Makefile").read_text()
+    assert "--require-hashes --only-binary :all: --no-deps \\\n\t\t-r tools/dist/requirements.txt" in make
+
+
+def test_a_hash_is_found_by_the_name_of_its_wheel():
+    hashes = {pin.name_of("boolean_py-5.0-py3-none-any.whl"): ["cd", "ab"]}
+    written = pin.pinned(["boolean.py==5.0"], hashes)
+    assert written == pin.HEADER + "boolean.py==5.0 \\\n    --hash=sha256:ab \\\n    --hash=sha256:cd\n"
+    assert pin.versions(written) == ["boolean.py==5.0"]
 
 
 def test_docker_gets_all_that_cargo_asks_for(tmp_path):
@@ -50,6 +73,12 @@ def test_the_image_starts_the_service_as_nobody():
     assert not [line for line in lines if line.startswith(("ARG ", "ENV ")) and re.search("KEY|TOKEN|CREDENTIAL|SECRET|PASSWORD", line)]
 
 
+def test_nothing_that_was_compiled_for_another_image_is_in_one():
+    dockerfile = (REPOSITORY / "Dockerfile").read_text()
+    assert re.findall(r"--mount=(\S+)", dockerfile) == ["type=cache,target=/usr/local/cargo/registry,sharing=locked"]
+    assert "!target" not in (REPOSITORY / ".dockerignore").read_text()
+
+
 def test_continuous_integration_runs_what_a_developer_runs():
     ci = workflow("ci.yml")
     assert ci["permissions"] == {"contents": "read"}
@@ -57,9 +86,36 @@ def test_continuous_integration_runs_what_a_developer_runs():
     assert commands[-1] == ".ci/run"
 
 
-def test_a_release_may_write_only_what_it_has_to():
+def commands_of(job):
+    return [step["run"] for step in job["steps"] if "run" in step]
+
+
+def test_a_release_is_tested_and_made_where_nothing_may_be_written():
     release = workflow("release.yml")
     assert release["permissions"] == {"contents": "read"}
-    assert release["jobs"]["release"]["permissions"] == {"contents": "write", "id-token": "write", "attestations": "write"}
-    commands = [step["run"] for step in release["jobs"]["release"]["steps"] if "run" in step]
-    assert commands[1:3] == ["make dist", "make dist-check"]
+    assert set(release["jobs"]) == {"test", "build", "publish"}
+    # The very same tests, of the commit with the tag.
+    assert release["jobs"]["test"]["uses"] == "./.github/workflows/ci.yml"
+    # YAML 1.1 takes `on` for a truth.
+    assert "workflow_call" in workflow("ci.yml")[True]
+    build = release["jobs"]["build"]
+    assert build["needs"] == "test" and "permissions" not in build
+    assert commands_of(build)[1:] == ["make dist", "make dist-check"]
+
+
+def test_a_release_may_write_only_what_it_has_to():
+    release = workflow("release.yml")
+    publish = release["jobs"]["publish"]
+    assert publish["needs"] == "build"
+    assert publish["permissions"] == {"contents": "write", "id-token": "write", "attestations": "write"}
+    # Nothing of the repository and nothing that was built runs with these: no checkout, no make.
+    used = [step["uses"].split("@")[0] for step in publish["steps"] if "uses" in step]
+    assert used == ["actions/download-artifact", "actions/attest-build-provenance"]
+    check, draft = commands_of(publish)
+    assert check == "sha256sum --strict --check SHA256SUMS"
+    assert draft.startswith('gh release create "$GITHUB_REF_NAME" --draft --verify-tag ')
+    # What is checked first is what is attested and released.
+    kinds = [step.get("uses", step.get("run")).split("@")[0].split()[0] for step in publish["steps"]]
+    assert kinds == ["actions/download-artifact", "sha256sum", "actions/attest-build-provenance", "gh"]
+    # The name of a tag is what whoever pushes it wants: it is in a variable, and not in a script.
+    assert not [command for job in ("build", "publish") for command in commands_of(release["jobs"][job]) if "${{" in command]

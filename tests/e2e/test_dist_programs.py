@@ -75,6 +75,25 @@ def test_a_program_for_another_machine_is_refused(program):
     ]
 
 
+def test_a_program_without_sections_is_refused(program):
+    """It starts as before, and its needs are not where they are looked for."""
+    data = bytearray(program(f"GLIBC_{FUTURE}", library="libgcc_s.so.1"))
+    # e_shoff, e_shnum, e_shstrndx of an ELF64 header.
+    data[0x28:0x30] = bytes(8)
+    silent = "it does not say what it needs of glibc: it has no .gnu.version_r, .dynsym, .gnu.version"
+    library = "it needs the library libgcc_s.so.1, which not every system has"
+    assert problems(data) == [silent, library]
+    data[0x3C:0x40] = bytes(4)
+    assert problems(data) == [silent, library]
+    assert elf.newest_version(io.BytesIO(data)) == "none"
+
+
+def test_a_program_without_libraries_is_refused(compiler, tmp_path):
+    (tmp_path / "main.c").write_text("void _start(void) { for (;;); }")
+    subprocess.run([compiler, "-nostdlib", "-static", "main.c", "-o", "main"], cwd=tmp_path, check=True)
+    assert problems((tmp_path / "main").read_bytes())[1].startswith("it does not say what it needs of glibc")
+
+
 def test_what_is_no_program_is_refused():
     assert problems(b"#!/bin/sh\n")[0].startswith("it is no ELF file")
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dist import compile, sbom
+from dist import compile, errors, sbom
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LINKED = """\
@@ -28,9 +28,9 @@ SUMS = {(name, version): "ab" * 32 for name, version in [
 SUBJECT = {"type": "application", "bom-ref": "ours.zip", "name": "ours.zip", "version": "0.1.0"}
 
 
-def document(roots=("ours",)):
+def document(roots=("ours",), built=BUILT, tools=()):
     runtimes = [sbom.runtime("rust-std", "1.0.0", "MIT OR Apache-2.0", "the library")]
-    return sbom.document(SUBJECT, sbom.parse(LINKED), sbom.parse(BUILT), roots, runtimes, SUMS, "2023-11-14T22:13:20Z")
+    return sbom.document(SUBJECT, sbom.parse(LINKED), sbom.parse(built), roots, runtimes, SUMS, "2023-11-14T22:13:20Z", tools)
 
 
 def scopes(bom):
@@ -42,6 +42,16 @@ def test_what_is_linked_is_required_and_what_builds_is_not():
         "ours": "required", "json": "required", "memory": "required", "rust-std": "required",
         "derive": "excluded", "syntax": "excluded",
     }
+
+
+def test_what_wrote_a_part_of_an_archive_is_beside_its_programs():
+    built = BUILT + """\
+
+0 writer v0.1.0 (/somewhere/writer)|Apache-2.0 OR MIT|
+1 json v1.0.0|MIT/Apache-2.0|https://example.com/json (*)
+1 database v3.0.0|MIT|
+"""
+    assert scopes(document(built=built, tools=("writer",))) == scopes(document()) | {"writer": "excluded", "database": "excluded"}
 
 
 def test_what_was_shown_before_counts_for_every_program():
@@ -59,6 +69,9 @@ def test_a_component_says_where_it_is_from():
         "hashes": [{"alg": "SHA-256", "content": "ab" * 32}],
         "externalReferences": [{"type": "vcs", "url": "https://example.com/json"}],
     }
+    # A plus sign is a space in a URL (package-url, "Rules for each component": percent-encoded).
+    assert by_name["memory"]["purl"] == by_name["memory"]["bom-ref"] == "pkg:cargo/memory@2.0.0%2B1.2"
+    assert by_name["memory"]["version"] == "2.0.0+1.2"
     # A crate of the workspace is in no registry.
     assert "purl" not in by_name["ours"] and "hashes" not in by_name["ours"]
 
@@ -78,8 +91,21 @@ def test_the_same_content_has_the_same_serial_number():
 
 
 def test_a_line_that_was_not_expected_is_an_error():
-    with pytest.raises(compile.DistError, match="was not expected"):
+    with pytest.raises(errors.DistError, match="was not expected"):
         sbom.parse("0 ours\n")
+
+
+def test_the_package_of_the_edge_names_what_wrote_its_javascript():
+    selections = (sbom.Selection(("portcullis-edge",), compile.WASM),)
+    tool = sbom.Selection(("portcullis-edge-module",), compile.TRIPLES["x86_64"])
+    linked = sbom.graph_of(REPOSITORY, selections, "normal,no-proc-macro")
+    built = sbom.graph_of(REPOSITORY, (*selections, tool), "normal,build")
+    sums = sbom.checksums(REPOSITORY)
+    found = scopes(
+        sbom.document(SUBJECT, linked, built, ("portcullis-edge",), [], sums, "2023-11-14T22:13:20Z", tool.packages)
+    )
+    assert found["wasm-bindgen"] == "required"
+    assert found["portcullis-edge-module"] == found["wasm-bindgen-cli-support"] == found["walrus"] == "excluded"
 
 
 def test_the_authorizer_has_no_database_and_no_test_library():

@@ -5,8 +5,10 @@ import sys
 from pathlib import Path
 
 from dist.again import make_again
-from dist.compile import TRIPLES, DistError, Workspace, commit_time, compile_binaries, compile_edge, need_targets
+from dist.compile import TRIPLES, Workspace, commit_time, compile_binaries, compile_edge, need_rust, need_targets
+from dist.errors import DistError
 from dist.release import native, put_together
+from dist.settings import need_no_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -31,6 +33,8 @@ def main() -> int:
         root = arguments.root.resolve()
         workspace = Workspace(root, arguments.target_directory.resolve(), commit_time(root))
         native(architectures)
+        need_no_settings(root)
+        need_rust(root)
         need_targets(root, architectures)
         compile_edge(workspace)
         for architecture in architectures:

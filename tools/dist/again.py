@@ -1,6 +1,5 @@
 """Makes a release a second time, from a clone in another place with another home of cargo, and compares the two."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -8,13 +7,18 @@ import tempfile
 from pathlib import Path
 
 from dist import sums
-from dist.compile import DistError
+from dist.errors import DistError
+from dist.settings import NAMES, cargo_home, without_override
 
 
 def make_again(root: Path, first: Path, architectures: list[str], keep: bool) -> None:
     """Fails unless the last commit gives the bytes that are in `first`."""
     if not (first / sums.NAME).exists():
         raise DistError(f"{first} has no {sums.NAME}: make a release with `make dist` first")
+    # Two lists of checksums are compared, so the first has to be that of the files that will be published.
+    wrong = sums.problems(first)
+    if wrong:
+        raise DistError("\n".join([f"{first} is not what {sums.NAME} says:", *(f"  {line}" for line in wrong)]))
     changed = git(root, "status", "--porcelain")
     if changed:
         raise DistError(f"the second build is of the last commit, and there are changes beside it:\n{changed}")
@@ -36,13 +40,15 @@ def build(root: Path, place: Path, architectures: list[str]) -> Path:
     clone, home, target, out = (place / name for name in ("clone", "cargo-home", "elsewhere", "dist"))
     git(root, "clone", "--quiet", "--no-hardlinks", str(root), str(clone))
     # The archives of the crates need not be fetched again; they are unpacked again.
-    usual = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo")
+    usual = cargo_home()
     for part in ("index", "cache"):
         if (usual / "registry" / part).is_dir():
             shutil.copytree(usual / "registry" / part, home / "registry" / part)
-    if (usual / "config.toml").exists():
-        shutil.copy(usual / "config.toml", home)
-    environment = {**os.environ, "CARGO_HOME": str(home), "PYTHONPATH": str(clone / "tools")}
+    home.mkdir(exist_ok=True)
+    for name in NAMES:
+        if (usual / name).exists():
+            shutil.copy(usual / name, home)
+    environment = {**without_override(), "CARGO_HOME": str(home), "PYTHONPATH": str(clone / "tools")}
     command = [sys.executable, "-m", "dist", "build", "--root", str(clone), "--target-directory", str(target), "--out", str(out)]
     result = subprocess.run([*command, "--archs", *architectures], env=environment, check=False)
     if result.returncode != 0:

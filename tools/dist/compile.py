@@ -11,6 +11,9 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from dist.errors import DistError
+from dist.settings import cargo_home, without_override
+
 # What AWS calls an architecture, and what Rust does.
 TRIPLES = {"x86_64": "x86_64-unknown-linux-gnu", "arm64": "aarch64-unknown-linux-gnu"}
 WASM = "wasm32-unknown-unknown"
@@ -22,13 +25,13 @@ BINARIES = ["portcullis", "bootstrap", "bootstrap-rego"]
 # The time that C code gets where it asks when it was compiled, which mimalloc does: 1980, as in zips. Not that of the
 # commit, because nothing would compile it again for the next one.
 COMPILED = 315_532_800
-# All that the compilers get of the environment: where programs and caches are, and how the network is reached.
-KEPT = {"PATH", "HOME", "TMPDIR", "CARGO_HOME", "CARGO_BUILD_JOBS", "SSL_CERT_FILE", "SSL_CERT_DIR"}
-KEPT_PREFIXES = ("RUSTUP_", "CARGO_HTTP_", "CARGO_NET_")
-
-
-class DistError(Exception):
-    """A release cannot be made; the message says what to do."""
+# All that the compilers get of the environment: where programs and caches are, and how the network is reached. Not
+# RUSTUP_TOOLCHAIN, which overrides rust-toolchain.toml.
+KEPT = {
+    "PATH", "HOME", "TMPDIR", "CARGO_HOME", "CARGO_BUILD_JOBS", "SSL_CERT_FILE", "SSL_CERT_DIR",
+    "RUSTUP_HOME", "RUSTUP_DIST_SERVER", "RUSTUP_UPDATE_ROOT",
+}
+KEPT_PREFIXES = ("CARGO_HTTP_", "CARGO_NET_")
 
 
 @dataclass(frozen=True)
@@ -63,10 +66,18 @@ def commit_time(root: Path) -> int:
 
 def output(command: list[str], root: Path) -> str:
     """What a command prints."""
-    result = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    result = subprocess.run(command, cwd=root, env=without_override(), capture_output=True, text=True, check=False)
     if result.returncode != 0:
         raise DistError(f"`{' '.join(command)}` failed:\n{result.stderr.strip()}")
     return result.stdout
+
+
+def need_rust(root: Path) -> None:
+    """Makes sure that it is the Rust of rust-toolchain.toml, which `rustup override` or one without rustup would not be."""
+    wanted = tomllib.loads((root / "rust-toolchain.toml").read_text())["toolchain"]["channel"]
+    found = output(["rustc", "--version"], root).split()[1]
+    if found != wanted:
+        raise DistError(f"rust-toolchain.toml asks for Rust {wanted}, and rustc is {found}: `rustup show` says why")
 
 
 def need_targets(root: Path, architectures: list[str]) -> None:
@@ -75,7 +86,8 @@ def need_targets(root: Path, architectures: list[str]) -> None:
         library = Path(output(["rustc", "--print", "target-libdir", "--target", triple], root).strip())
         if any(library.glob("libstd-*")):
             continue
-        added = subprocess.run(["rustup", "target", "add", triple], cwd=root, capture_output=True, text=True, check=False)
+        command = ["rustup", "target", "add", triple]
+        added = subprocess.run(command, cwd=root, env=without_override(), capture_output=True, text=True, check=False)
         if added.returncode != 0:
             others = " ".join(name for name in architectures if TRIPLES[name] != triple)
             hint = f", or make less with `make dist ARCHS={others}`" if others and triple != WASM else ""
@@ -87,7 +99,6 @@ def need_targets(root: Path, architectures: list[str]) -> None:
 
 def remapped(root: Path, target: Path) -> list[tuple[str, str]]:
     """Paths of this machine and what stands in their place, the narrower ones last."""
-    cargo_home = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo")
     sysroot = output(["rustc", "--print", "sysroot"], root).strip()
     version = output(["rustc", "-vV"], root)
     commit = next(line.split()[1] for line in version.splitlines() if line.startswith("commit-hash"))
@@ -96,7 +107,7 @@ def remapped(root: Path, target: Path) -> list[tuple[str, str]]:
         (str(target), "/target"),
         # zig, with the headers of glibc.
         (sys.prefix, "/tools"),
-        (str(cargo_home / "registry" / "src"), "/cargo"),
+        (str(cargo_home() / "registry" / "src"), "/cargo"),
         (f"{sysroot}/lib/rustlib/src/rust", f"/rustc/{commit}"),
     ]
 

@@ -1,7 +1,8 @@
 """Checks that a program runs where a release says it does: its architecture, and what it wants of the system.
 
 What it wants of glibc is read from its symbols (LSB Core, "Symbol Versioning"): the newest version that any of them
-names is the oldest glibc that the program starts with.
+names is the oldest glibc that the program starts with. The loader goes by segments, and a program need not have the
+sections that are read here: one without them is refused.
 """
 
 from dataclasses import dataclass
@@ -30,6 +31,10 @@ ARCHITECTURES = {
 LIBRARIES = {"libc.so.6", "libm.so.6", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"}
 
 
+# Where a program says which versions it needs, which symbols, and which of these in which version.
+VERSIONED = (".gnu.version_r", ".dynsym", ".gnu.version")
+
+
 def version_of(name: str) -> tuple[int, ...] | None:
     """`GLIBC_2.34` as `(2, 34)`; none for what is no version, such as `GLIBC_PRIVATE`."""
     parts = name.removeprefix("GLIBC_").split(".")
@@ -38,16 +43,14 @@ def version_of(name: str) -> tuple[int, ...] | None:
 
 def wanted_versions(elf: ELFFile) -> dict[str, list[str]]:
     """The versions that a program wants of `LIBRARIES`, each with the symbols it wants in it."""
-    needs = elf.get_section_by_name(".gnu.version_r")
-    if needs is None:
+    needs, symbols, numbers = map(elf.get_section_by_name, VERSIONED)
+    if needs is None or symbols is None or numbers is None:
         return {}
     names = {}
     for library, versions in needs.iter_versions():
         if library.name in LIBRARIES:
             names |= {version["vna_other"]: version.name for version in versions}
     wanted = {name: [] for name in names.values()}
-    symbols = elf.get_section_by_name(".dynsym")
-    numbers = elf.get_section_by_name(".gnu.version")
     for symbol, number in zip(symbols.iter_symbols(), numbers.iter_symbols(), strict=True):
         # Words are for symbols without a version; the highest bit says that a definition is hidden.
         index = number["ndx"] & 0x7FFF if isinstance(number["ndx"], int) else None
@@ -70,8 +73,10 @@ def problems(stream: BinaryIO, architecture: str, ceiling: str) -> list[str]:
     loaders = [segment.get_interp_name() for segment in elf.iter_segments("PT_INTERP")]
     if loaders != [expected.loader]:
         found.append(f"its loader is {', '.join(loaders) or 'none'}, and {expected.loader} was expected")
-    dynamic = elf.get_section_by_name(".dynamic")
-    tags = list(dynamic.iter_tags()) if dynamic else []
+    tags = [tag for segment in elf.iter_segments("PT_DYNAMIC") for tag in segment.iter_tags()]
+    lacking = [name for name in VERSIONED if elf.get_section_by_name(name) is None]
+    if not tags or lacking:
+        found.append(f"it does not say what it needs of glibc: it has no {', '.join(lacking) or 'PT_DYNAMIC'}")
     for tag in tags:
         if tag.entry.d_tag == "DT_NEEDED" and tag.needed not in LIBRARIES:
             found.append(f"it needs the library {tag.needed}, which not every system has")

@@ -12,8 +12,12 @@ from pathlib import Path
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from dist import archive, elf, sbom
-from dist.compile import BINARIES, GLIBC, PACKAGES, TRIPLES, WASM, DistError, Workspace, output
+import ziglang
+
+from dist import archive, elf, notices, sbom
+from dist.compile import BINARIES, GLIBC, PACKAGES, TRIPLES, WASM, Workspace, output
+from dist.errors import DistError
+from dist.settings import cargo_home
 from dist.sums import digest, write_sums
 
 # The package of the edge function with each set of languages: the end of its name, what `portcullis package edge` is
@@ -29,18 +33,21 @@ AUTHORIZERS = {
     "authorizer": ("bootstrap", "portcullis-authorizer"),
     "authorizer-rego": ("bootstrap-rego", "portcullis-authorizer-rego"),
 }
-# What goes into the archive of the command, beside the programs.
+# What goes into the archive of the command, beside the programs and the notices of third parties.
 TEXTS = ["README.md", "CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT"]
+NOTICES = "THIRD-PARTY-NOTICES.txt"
 
 
 @dataclass(frozen=True)
 class Archive:
-    """A file of a release: the programs in it by the packages of cargo, and its architecture, if it has one."""
+    """A file of a release: the programs in it by the packages of cargo, its architecture, if it has one, and the program
+    of this project that wrote a part of it, if one did."""
 
     path: Path
     programs: tuple[str, ...]
     selections: tuple[sbom.Selection, ...]
     architecture: str | None
+    tools: tuple[sbom.Selection, ...] = ()
 
 
 def put_together(workspace: Workspace, architectures: list[str], out: Path) -> None:
@@ -52,6 +59,9 @@ def put_together(workspace: Workspace, architectures: list[str], out: Path) -> N
     archives += edge_packages(command, out)
     for one in archives:
         check_programs(one)
+        # Of the command they are within its archive.
+        if one.path.suffix == ".zip":
+            one.path.with_name(f"{one.path.name}.{NOTICES}").write_text(notices_of(workspace, one), encoding="utf-8")
     write_sboms(workspace, archives)
     write_sums(out)
 
@@ -81,11 +91,12 @@ def of_architecture(workspace: Workspace, architecture: str, command: Path, out:
     path = out / f"{folder}.tar.gz"
     files = {name: (workspace.binary(architecture, name).read_bytes(), 0o755) for name in BINARIES}
     files |= {name: ((workspace.root / name).read_bytes(), 0o644) for name in TEXTS}
-    archive.write_tar(path, folder, files, workspace.epoch)
     # The modules of the edge are in the command.
     edge = sbom.Selection(("portcullis-edge",), WASM, EDGE["edge-rego-cedar"][1])
-    made.append(Archive(path, (*PACKAGES, "portcullis-edge"), (together, edge), architecture))
-    return made
+    whole = Archive(path, (*PACKAGES, "portcullis-edge"), (together, edge), architecture, edge_tools())
+    files[NOTICES] = notices_of(workspace, whole).encode(), 0o644
+    archive.write_tar(path, folder, files, workspace.epoch)
+    return [*made, whole]
 
 
 def edge_packages(command: Path, out: Path) -> list[Archive]:
@@ -94,8 +105,14 @@ def edge_packages(command: Path, out: Path) -> list[Archive]:
     for name, (arguments, features) in EDGE.items():
         path = out / f"{name}.zip"
         package(command, path, ["edge", *arguments])
-        made.append(Archive(path, ("portcullis-edge",), (sbom.Selection(("portcullis-edge",), WASM, features),), None))
+        selections = (sbom.Selection(("portcullis-edge",), WASM, features),)
+        made.append(Archive(path, ("portcullis-edge",), selections, None, edge_tools()))
     return made
+
+
+def edge_tools() -> tuple[sbom.Selection, ...]:
+    """What writes the JavaScript between Node.js and the edge module: wasm-bindgen as a library, run on this machine."""
+    return (sbom.Selection(("portcullis-edge-module",), TRIPLES[native(list(TRIPLES))]),)
 
 
 def package(command: Path, path: Path, arguments: list[str]) -> None:
@@ -138,10 +155,11 @@ def write_sboms(workspace: Workspace, archives: list[Archive]) -> None:
     moment = datetime.datetime.fromtimestamp(workspace.epoch, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     graphs = {}
     for one in archives:
-        if one.selections not in graphs:
+        key = one.selections, one.tools
+        if key not in graphs:
             linked = sbom.graph_of(workspace.root, one.selections, "normal,no-proc-macro")
-            graphs[one.selections] = linked, sbom.graph_of(workspace.root, one.selections, "normal,build")
-        linked, built = graphs[one.selections]
+            graphs[key] = linked, sbom.graph_of(workspace.root, one.selections + one.tools, "normal,build")
+        linked, built = graphs[key]
         subject = {
             "type": "application",
             "bom-ref": one.path.name,
@@ -150,7 +168,8 @@ def write_sboms(workspace: Workspace, archives: list[Archive]) -> None:
             "hashes": [{"alg": "SHA-256", "content": digest(one.path)}],
             "licenses": [{"expression": "Apache-2.0 OR MIT"}],
         }
-        bom = sbom.document(subject, linked, built, one.programs, runtimes(workspace, one), sums, moment)
+        tools = tuple(name for selection in one.tools for name in selection.packages)
+        bom = sbom.document(subject, linked, built, one.programs, runtimes(workspace, one), sums, moment, tools)
         path = one.path.with_name(f"{one.path.name}.cdx.json")
         text = sbom.text_of(bom)
         if (error := JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)) is not None:
@@ -158,6 +177,19 @@ def write_sboms(workspace: Workspace, archives: list[Archive]) -> None:
         path.write_text(text)
         scopes = [component["scope"] for component in bom["components"]]
         print(f"{path.name}: {scopes.count('required')} components, {scopes.count('excluded')} more for building", flush=True)
+
+
+def notices_of(workspace: Workspace, one: Archive) -> str:
+    """The notices of all that third parties have in the programs of an archive."""
+    crates = sbom.graph_of(workspace.root, one.selections, "normal,no-proc-macro").below(one.programs)
+    texts = {crate: notices.texts_of(notices.folder_of(crate, cargo_home())) for crate in crates if not crate.is_ours}
+    sysroot = Path(output(["rustc", "--print", "sysroot"], workspace.root).strip())
+    toolchains = {"Rust's standard library": notices.of_rust(sysroot)}
+    if one.architecture is not None:
+        zig = Path(ziglang.__file__).parent
+        toolchains["compiler-rt of zig"] = notices.text_of(zig / "LICENSE")
+        toolchains["libunwind of zig"] = notices.text_of(zig / "lib" / "libunwind" / "LICENSE.TXT")
+    return notices.document(one.path.name, crates, texts, toolchains)
 
 
 def runtimes(workspace: Workspace, one: Archive) -> list[dict]:

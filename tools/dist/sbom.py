@@ -12,8 +12,10 @@ import tomllib
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
-from dist.compile import DistError, output
+from dist.compile import output
+from dist.errors import DistError
 
 # `2 serde_json v1.0.154|MIT OR Apache-2.0|https://...`; a crate of the workspace has its path, `(*)` says that what is
 # below was shown before.
@@ -43,8 +45,8 @@ class Crate:
 
     @property
     def reference(self) -> str:
-        """The name of the crate within a bill of materials."""
-        return f"pkg:cargo/{self.name}@{self.version}"
+        """The name of the crate within a bill of materials, a package URL: `+` would be read as a space there."""
+        return f"pkg:cargo/{self.name}@{quote(self.version, safe='.-_~:')}"
 
 
 @dataclass
@@ -140,11 +142,12 @@ def document(
     runtimes: list[dict],
     sums: dict[tuple[str, str], str],
     moment: str,
+    tools: tuple[str, ...] = (),
 ) -> dict:
     """The bill of materials of `subject`, whose programs are `roots`. `linked` has what is in them, `built` also what
-    takes part in building them."""
+    takes part in building them, and `tools` are programs of this project that do."""
     inside = linked.below(roots)
-    beside = built.below(roots) - inside
+    beside = built.below((*roots, *tools)) - inside
     components = [component(crate, sums, "required") for crate in sorted(inside)]
     components += [component(crate, sums, "excluded") for crate in sorted(beside)]
     dependencies = []
