@@ -10,7 +10,7 @@ from pathlib import Path
 SECONDS = 120
 
 # Where pages start a service, a reader has another terminal. Here it goes on beside the next commands: on the port that
-# stands for 8080, once it is ready, in the place of one that was started before. What `make` does is run elsewhere
+# stands for 8080, once it is ready, in the place of one that was started before. So does the runner of the edge, once it answers. What `make` does is run elsewhere
 # (tools/check.py, tests/e2e/test_demo.py); here it says whether it knows the target.
 PRELUDE = r"""
 portcullis() {
@@ -30,6 +30,21 @@ book_serve() {
         sleep 0.1
     done
     cat "$BOOK_LOGS/serve.log"
+    return 1
+}
+node() {
+    case " $* " in *" --origin "*) book_runner "$@" ;; *) command node "$@" ;; esac
+}
+book_runner() {
+    local said="$BOOK_LOGS/runner.log" url
+    command node "$@" > "$said" 2>&1 &
+    for _ in $(seq 100); do
+        url=$(sed -n 's/^listening on //p' "$said")
+        if [ -n "$url" ] && curl -s -o /dev/null "$url"; then return 0; fi
+        if ! kill -0 $! 2>/dev/null; then break; fi
+        sleep 0.1
+    done
+    cat "$said"
     return 1
 }
 make() { command make --no-print-directory -n -C "$BOOK_REPOSITORY" "$@" > /dev/null; }
