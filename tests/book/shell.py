@@ -10,8 +10,8 @@ from pathlib import Path
 SECONDS = 120
 
 # Where pages start a service, a reader has another terminal. Here it goes on beside the next commands: on the port that
-# stands for 8080, once it is ready, in the place of one that was started before. So does the runner of the edge, once it answers. What `make` does is run elsewhere
-# (tools/check.py, tests/e2e/test_demo.py); here it says whether it knows the target.
+# stands for 8080, once it is ready, in the place of one that was started before. So does the runner of the edge, once it answers.
+# `make` is a dry run, which says whether it knows the target; pages.py has where the target is run.
 PRELUDE = r"""
 portcullis() {
     if [ "${1:-}" = serve ] && [ "${2:-}" != --help ]; then book_serve "$@"; else command portcullis "$@"; fi
@@ -47,7 +47,10 @@ book_runner() {
     cat "$said"
     return 1
 }
-make() { command make --no-print-directory -n -C "$BOOK_REPOSITORY" "$@" > /dev/null; }
+make() {
+    echo "$*" >> "$BOOK_LOGS/dry"
+    command make --no-print-directory -n -C "$BOOK_REPOSITORY" "$@" > /dev/null
+}
 """
 
 
