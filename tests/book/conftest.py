@@ -9,7 +9,15 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "e2e")]
 sys.dont_write_bytecode = True
 
+import pages  # noqa: E402
 from localaws.ministack import MiniStack  # noqa: E402
+
+
+def pytest_terminal_summary(terminalreporter):
+    """So that nobody takes what passed for more than it is."""
+    terminalreporter.section("commands of the book that were not run")
+    for line in pages.not_shown():
+        terminalreporter.write_line(line)
 
 
 class OneAws:

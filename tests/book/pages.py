@@ -7,7 +7,8 @@ A fenced block is told by its language and by an HTML comment on the line before
     <!-- file: PATH -->         the block is what the file PATH holds: from the start, and anew when it comes to the block
     <!-- not run: REASON -->    the commands cannot be run here
 
-A command that ends with `# exit status N` has to end with that status.
+A command that ends with `# exit status N` has to end with that status. Of `make` nothing is run in a block (shell.py): whether it
+knows the target is all that the block shows.
 """
 
 import re
@@ -18,8 +19,17 @@ ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = {"sh", "console"}
 # What a block that holds no commands is written in.
 OTHERS = {"text", "json", "yaml", "toml", "rego", "cedar", "terraform", "python", "javascript", "rust"}
+# Where a target of `make` is run that is only a dry run in a block.
+RUN_ELSEWHERE = {
+    "build": "the tests run the programs that it leaves",
+    "demo": "tests/e2e/test_demo.py runs its program",
+    "dist": "only .github/workflows/release.yml runs it, for all architectures",
+    "faults": "tools/check.py runs the same tests in their short form",
+    "test": "it is all of the tests, these among them",
+}
 FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\S*)$")
 NOTE = re.compile(r"^ *<!-- (?P<kind>file|not run):(?P<text>.*)-->$")
+MAKE = re.compile(r"^ *(?:\$ )?make(?= |$)(?P<arguments>[^#\n]*)", re.MULTILINE)
 STATUS = re.compile(r"^(?P<command>.*\S)\s+# exit status (?P<status>\d+)$")
 
 
@@ -37,6 +47,13 @@ class Block:
     def __str__(self):
         return f"{self.page}:{self.line}"
 
+    @property
+    def dry(self):
+        """What follows `make` in the commands of the block, each of which is only a dry run."""
+        if self.language not in COMMANDS or self.not_run is not None:
+            return []
+        return [" ".join(one["arguments"].split()) for one in MAKE.finditer(self.text)]
+
 
 @dataclass
 class Command:
@@ -51,7 +68,7 @@ def documents():
     """Every page whose commands are run, as a path from the top of the repository."""
     pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *(ROOT / "docs").rglob("*.md")]
     pages += [*(ROOT / "deploy").rglob("README.md"), ROOT / "examples" / "solar-system" / "README.md"]
-    pages += [ROOT / part / "README.md" for part in ("crates/jose", "tests/e2e", "tests/edge")]
+    pages += [ROOT / part / "README.md" for part in ("crates/jose", "tests/e2e", "tests/edge", "tests/faults")]
     return sorted(str(page.relative_to(ROOT)) for page in pages)
 
 
@@ -80,6 +97,16 @@ def blocks(page):
         elif line.strip():
             note = None
     return found
+
+
+def not_shown():
+    """What no block shows by running it, a line each."""
+    for page in documents():
+        for block in blocks(page):
+            if block.not_run is not None:
+                yield f"{block}: not run: {block.not_run}"
+            for call in block.dry:
+                yield f"{block}: dry run only: make {call}: {RUN_ELSEWHERE.get(call.split()[0], 'nothing runs it')}"
 
 
 def outside_blocks(page):

@@ -5,8 +5,11 @@ import secrets
 
 import trustme
 
+import control_plane
 import local_aws
+from dist import sums
 from localaws import deployment, paths
+from localaws.calls import Endpoint
 from localaws.ministack import REGION
 from world import SOLAR_SYSTEM_AUDIENCE, World
 
@@ -127,6 +130,27 @@ def cloudentity(world):
     local_aws.function(aws, "portcullis", paths.BOOTSTRAP)
 
 
+def cloudentity_control_plane(world):
+    """Between the steps of the page, the function that it deploys at step 4 finds an API."""
+
+    def find_an_api(world, shell):
+        # The secret is shown once, to who made the gateway.
+        (gateway,) = [json.loads(text) for file in world.logs.glob("*.out") if '"client_secret"' in (text := file.read_text())]
+        endpoint = Endpoint(int(world.environment["BOOK_PORT"]))
+        control_plane.tell(endpoint, gateway["client"], {"api_id": "a1b2c3d4e5", "api_name": "Shop", "stage": "prod"}, ["/orders"])
+
+        def ask(path):
+            status, output = shell.run(world.here(f"ask https://pdp.example.com/api/admin/default{path}\n"))
+            assert status == 0, output
+            return json.loads(output)
+
+        (group,) = ask(f"/gateways/{gateway['id']}/groups")["groups"]
+        (api,) = ask(f"/services/{group['service_id']}/apis")["apis"]
+        shell.run(f"API={api['id']}\n")
+
+    world.between["/apis/$API"] = find_an_api
+
+
 def caching(world):
     """An API behind a function that asks a decision service."""
     aws = api_to_guard(world, "planets", "asteroids")
@@ -154,6 +178,31 @@ def migrating(world):
     })
     local_aws.handwritten_authorizer(aws, world.stands_for["a1b2c3d4e5"], "prod", "test")
     world.environment |= {"SILVER": world.token(scope=SILVER), "GOLD": world.token(scope=f"{SILVER} {GOLD}")}
+
+
+def releases(world):
+    """What somebody has who got a release: its files with their checksums, and the function for the other architecture.
+
+    Here that is a function of which only the header says so, which is all that is read of it.
+    """
+    world.solar_system()
+    other = bytearray(paths.BOOTSTRAP.read_bytes())
+    other[18:20] = ARM64
+    unpacked = world.directory / "portcullis-VERSION-aarch64-unknown-linux-gnu"
+    unpacked.mkdir()
+    (unpacked / "bootstrap").write_bytes(other)
+    world.before = "portcullis policy bundle policy/ -o policy.json\n"
+    downloaded = world.directory / "dist"
+    downloaded.mkdir()
+    for name in ("authorizer-arm64.zip", "edge.zip", "edge.zip.cdx.json"):
+        (downloaded / name).write_text(name)
+    sums.write_sums(downloaded)
+    for file in downloaded.iterdir():
+        file.rename(world.directory / file.name)
+
+
+# System V ABI, "ELF Header", `e_machine`.
+ARM64 = bytes([183, 0])
 
 
 def changed_copy(world):
@@ -272,6 +321,7 @@ SETUPS = {
     "docs/authzen.md": authzen,
     "docs/caching.md": caching,
     "docs/cloudentity.md": cloudentity,
+    "docs/cloudentity-control-plane.md": cloudentity_control_plane,
     "docs/cloudfront.md": World.local_aws,
     "docs/aws-binding.md": aws_binding,
     "docs/command-line.md": command_line,
@@ -284,6 +334,7 @@ SETUPS = {
     "docs/pingone-api-gateway.md": pingone,
     "docs/policies.md": policies,
     "docs/policy-directory.md": policy_directory,
+    "docs/releases.md": releases,
     "docs/start.md": start,
     "docs/statements.md": statements,
     "tests/edge/README.md": edge_stand_in,

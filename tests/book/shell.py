@@ -10,8 +10,8 @@ from pathlib import Path
 SECONDS = 120
 
 # Where pages start a service, a reader has another terminal. Here it goes on beside the next commands: on the port that
-# stands for 8080, once it is ready, in the place of one that was started before. What `make` does is run elsewhere
-# (tools/check.py, tests/e2e/test_demo.py); here it says whether it knows the target.
+# stands for 8080, once it is ready, in the place of one that was started before. So does the runner of the edge, once it answers.
+# `make` is a dry run, which says whether it knows the target; pages.py has where the target is run.
 PRELUDE = r"""
 portcullis() {
     if [ "${1:-}" = serve ] && [ "${2:-}" != --help ]; then book_serve "$@"; else command portcullis "$@"; fi
@@ -32,7 +32,25 @@ book_serve() {
     cat "$BOOK_LOGS/serve.log"
     return 1
 }
-make() { command make --no-print-directory -n -C "$BOOK_REPOSITORY" "$@" > /dev/null; }
+node() {
+    case " $* " in *" --origin "*) book_runner "$@" ;; *) command node "$@" ;; esac
+}
+book_runner() {
+    local said="$BOOK_LOGS/runner.log" url
+    command node "$@" > "$said" 2>&1 &
+    for _ in $(seq 100); do
+        url=$(sed -n 's/^listening on //p' "$said")
+        if [ -n "$url" ] && curl -s -o /dev/null "$url"; then return 0; fi
+        if ! kill -0 $! 2>/dev/null; then break; fi
+        sleep 0.1
+    done
+    cat "$said"
+    return 1
+}
+make() {
+    echo "$*" >> "$BOOK_LOGS/dry"
+    command make --no-print-directory -n -C "$BOOK_REPOSITORY" "$@" > /dev/null
+}
 """
 
 

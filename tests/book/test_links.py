@@ -89,7 +89,7 @@ def test_every_file_that_a_page_names_is_there(page):
     named = [
         (number, path)
         for number, line in pages.outside_blocks(page)
-        for path in re.findall(r"`((?:crates|deploy|examples|tools|tests/(?:book|cerbos|e2e|edge|oracle|support))/[\w./{},*-]*)`", line)
+        for path in re.findall(r"`((?:crates|deploy|examples|tools|tests/(?:book|cerbos|e2e|edge|faults|oracle|support))/[\w./{},*-]*)`", line)
         if not path.endswith("node_modules")
     ]
     # `tests/it/{a,b}.rs` names two files, and `test_edge*.py` several.

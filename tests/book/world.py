@@ -30,6 +30,8 @@ class World:
         self.issuer = LocalIssuer("https://api.example.com")
         # What a setup wants done in the shell before the commands of the page.
         self.before = ""
+        # What somebody else does before the block that has this text, as a function of the world and the shell.
+        self.between = {}
         port, tls_port, metrics_port = (str(free_port()) for _ in range(3))
         self.stands_for = {
             "https://idp.example.com": self.issuer.url,

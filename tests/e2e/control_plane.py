@@ -78,20 +78,7 @@ class Gateway:
             "server_id": plane.server, "name": name, "type": "aws", "create_and_bind_services_automatically": True,
         })
         self.id, self.client, self.issuer_url = made["id"], made["client"], made["issuer_url"]
-        found = [{"api_type": "rest", "method": "GET", "path": path} for path in apis]
-        self._tell({"id": "group", "name": "Group", "metadata": {"type": "aws", "aws": api}, "apis": found})
-
-    def _tell(self, group):
-        """What a function that looks for APIs does when it has found some."""
-        form = urllib.parse.urlencode({"grant_type": "client_credentials"} | {
-            name: self.client[name] for name in ("client_id", "client_secret")
-        })
-        headers = [("Content-Type", "application/x-www-form-urlencoded")]
-        token = self._plane.endpoint.call("/default/system/oauth2/token", headers, "POST", form.encode()).json()
-        headers = [("Content-Type", "application/json"), *bearer(token["access_token"])]
-        path = "/api/system/default/gateways/configuration"
-        answer = self._plane.endpoint.call(path, headers, "POST", json.dumps({"api_groups": [group]}).encode())
-        assert answer.status == 200, answer.body
+        tell(plane.endpoint, self.client, api, apis)
 
     def assign(self, policies):
         """Ids of policies by path; an empty one takes the policy away."""
@@ -100,3 +87,18 @@ class Gateway:
         for one in plane.get(plane.admin(f"/services/{group['service_id']}/apis"))["apis"]:
             if one["path"] in policies:
                 plane.ask("PUT", plane.admin(f"/apis/{one['id']}"), {"policy_id": policies[one["path"]]})
+
+
+def tell(endpoint, client, api, apis):
+    """What the function of a gateway does when it has found an API."""
+    form = urllib.parse.urlencode({"grant_type": "client_credentials"} | {
+        name: client[name] for name in ("client_id", "client_secret")
+    })
+    headers = [("Content-Type", "application/x-www-form-urlencoded")]
+    token = endpoint.call("/default/system/oauth2/token", headers, "POST", form.encode()).json()
+    headers = [("Content-Type", "application/json"), *bearer(token["access_token"])]
+    found = [{"api_type": "rest", "method": "GET", "path": path} for path in apis]
+    group = {"id": "group", "name": "Group", "metadata": {"type": "aws", "aws": api}, "apis": found}
+    path = "/api/system/default/gateways/configuration"
+    answer = endpoint.call(path, headers, "POST", json.dumps({"api_groups": [group]}).encode())
+    assert answer.status == 200, answer.body

@@ -39,7 +39,8 @@ class Server(http.server.ThreadingHTTPServer):
         self.url = f"{'http' if context is None else 'https'}://127.0.0.1:{self.port}"
         if context is not None:
             self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        # How soon it stops: hundreds of tests have one of their own.
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
     def stop(self):
         self.shutdown()

@@ -16,7 +16,7 @@ pub(crate) enum Command {
     /// Write the function for CloudFront (Lambda@Edge, viewer request), with its settings.
     #[command(
         after_help = "Examples:\n  portcullis package edge -o edge.zip --config edge.toml\n  \
-        portcullis package edge -o edge.zip --config edge.toml --with rego\n  \
+        portcullis package edge -o edge.zip --config edge.toml --with rego --allow-large\n  \
         portcullis package edge -o edge.zip        (with a config.js to be filled in by hand)\n\n\
         edge.toml has the names of config.js, such as:\n  SERVICE_URL = \"https://...\"\n  \
         SECRET_HEADER_VALUE_ARN = \"arn:aws:secretsmanager:...\"\n  IS_DEBUG_ENABLED = false\n  MAX_RETRIES = 1"
