@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import time
 
 import trustme
 
@@ -100,8 +101,14 @@ def start(world):
 
 
 def oauth(world):
+    """A client that gets tokens by itself, and the token of a user that the page does not show how to get."""
     api_to_guard(world, "planets", "moons", "asteroids")
-    world.environment["TOKEN"] = world.token(scope=SILVER)
+    world.environment |= {
+        "CLIENT_ID": "planets-app",
+        "CLIENT_SECRET": (secret := secrets.token_hex(32)),
+        "ASTRONOMER": world.token(groups=["astronomers"], auth_time=int(time.time())),
+    }
+    world.issuer.clients["planets-app"] = secret
 
 
 def pingone(world):
