@@ -5,6 +5,7 @@ import hashlib
 import json
 import secrets
 import time
+import urllib.parse
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, utils
@@ -47,7 +48,8 @@ class LocalIssuer:
     """Publishes its metadata and its key on loopback, and signs whatever claims it is given.
 
     Every token that it made is kept in `tokens`, so that logs can be searched for them; `asked` has the paths that were
-    asked for, and `documents` what is published beside them, by path.
+    asked for, and `documents` what is published beside them, by path. Whose id and secret are in `clients` gets a token at
+    `/token` (RFC 6749 section 4.4).
     """
 
     def __init__(self, audience):
@@ -55,6 +57,7 @@ class LocalIssuer:
         self.tokens = []
         self.asked = []
         self.documents = {}
+        self.clients = {}
         self.rotate()
         issuer = self
 
@@ -68,6 +71,20 @@ class LocalIssuer:
                 body = json.dumps(documents.get(self.path, {})).encode()
                 status = 200 if self.path in documents else 404
                 self.answer(status, [("Content-Type", "application/json")], body)
+
+            def do_POST(self):
+                issuer.asked.append(self.path)
+                form = dict(urllib.parse.parse_qsl(self.body().decode()))
+                credentials = base64.b64decode(self.headers.get("Authorization", "").removeprefix("Basic ")).decode()
+                client, _, secret = credentials.partition(":")
+                if self.path != "/token" or form.get("grant_type") != "client_credentials":
+                    status, answer = 400, {"error": "invalid_request"}
+                elif issuer.clients.get(client) != secret:
+                    status, answer = 401, {"error": "invalid_client"}
+                else:
+                    token = issuer.token(client_id=client, sub=client, scope=form.get("scope"))
+                    status, answer = 200, {"access_token": token, "token_type": "Bearer", "expires_in": 600}
+                self.answer(status, [("Content-Type", "application/json")], json.dumps(answer).encode())
 
         self._server = loopback.Server(Handler)
         self.url = self._server.url

@@ -15,7 +15,7 @@ TEMPLATES = [
     paths.SOLAR_SYSTEM / "apis.yaml",
     paths.REPOSITORY / "tests" / "e2e" / "websocket.yaml",
 ]
-EVERYBODY = "### Whoever decides"
+EVERYBODY = "### For every decision point"
 CLOUDENTITY = "### A Cloudentity control plane says what to decide"
 # Documented, and of no use in the stack.
 NOT_IN_THE_STACK = {

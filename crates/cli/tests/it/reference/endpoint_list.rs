@@ -55,7 +55,7 @@ impl Endpoint {
 
 pub(super) const DECISIONS: Kind = Kind {
     heading: "Sideband",
-    about: "What gateways ask: [how it decides](../decision-service.md#how-it-decides). A gateway credential is in `CLIENT-TOKEN` or `PDG-TOKEN`. \
+    about: "What gateways ask: [how a policy decides](../how-a-decision-is-made.md#how-a-policy-decides). A gateway credential is in `CLIENT-TOKEN` or `PDG-TOKEN`. \
         Errors are `{\"id\", \"code\", \"message\"}`: [codes](../decision-service.md#endpoints). The environment in a path is not looked at.",
     endpoints: &[
         at(
@@ -80,7 +80,7 @@ pub(super) const DECISIONS: Kind = Kind {
 pub(super) const AUTHZEN: Kind = Kind {
     heading: "AuthZEN",
     about: "The [OpenID AuthZEN Authorization API 1.0](https://openid.net/specs/authorization-api-1_0.html): \
-        [what each member is taken for](../decision-service.md#authzen). A gateway credential is in `Authorization: Bearer` or in `CLIENT-TOKEN`.",
+        [what each member is taken for](../authzen.md#authzen-clients-ask-the-decision-service). A gateway credential is in `Authorization: Bearer` or in `CLIENT-TOKEN`.",
     endpoints: &[
         at(
             "POST",

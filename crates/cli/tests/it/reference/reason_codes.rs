@@ -12,7 +12,9 @@ of the decision, in `portcullis decide`, in [metrics](metrics.md), and on AWS in
 renamed or reused.
 
 A status is what a sideband client gets in `response_code`. API Gateway can show 401, 403 and 500 only: 401 stays 401, every
-other deny is 403 ([what a decision becomes](../authorizer.md#what-a-decision-becomes)). CloudFront shows each.
+other deny with 4xx is 403 ([what a decision becomes](../authorizer.md#what-a-decision-becomes)). CloudFront shows each of them. A deny
+with 5xx, such as `statement_unfulfilled` and `replay_store_full`, says that there is no decision: 500 at API Gateway and 503 at
+CloudFront, or 403 at both with `PORTCULLIS_ON_UNAVAILABLE` `deny`.
 
 ";
 

@@ -22,8 +22,8 @@ and numbers stand without quotation marks. A time is `2s` or `500ms`; in Clouden
 const TOPICS: [(Topic, &str, &str); 6] = [
     (
         Topic::Always,
-        "Whoever decides",
-        "[Guide](../authorizer.md#whoever-decides).",
+        "For every decision point",
+        "[Guide](../authorizer.md#for-every-decision-point).",
     ),
     (
         Topic::Sideband,
