@@ -168,6 +168,21 @@ on_both! {
         assert_eq!(store.first_decision_position().await.unwrap(), None);
         assert_eq!(store.last_decision_position().await.unwrap(), 9);
     }
+
+    async fn batches_that_are_written_again_drive_nothing_out(backend) {
+        let store = backend.open().await;
+        let batch: Vec<_> = (1..=500).map(decision).collect();
+        for _ in 0..5 {
+            store.record_decisions(&batch).await.unwrap();
+        }
+        assert_eq!(store.prune_decisions(2000, at(0)).await.unwrap(), 0);
+        assert_eq!(all(&store).await.len(), 500);
+        // The bound still is one: of those with what came in between, too.
+        let more: Vec<_> = (499..=510).map(decision).collect();
+        assert_eq!(store.record_decisions(&more).await.unwrap(), 10);
+        assert_eq!(store.prune_decisions(20, at(0)).await.unwrap(), 490);
+        assert_eq!(all(&store).await, (491..=510).rev().collect::<Vec<_>>());
+    }
 }
 
 /// A name that no other writer of this test uses.
