@@ -110,8 +110,8 @@ impl Default for DecisionFilter {
 impl Store {
     /// Writes decisions, all or none, and returns how many were not there yet. Those that were use up positions, too.
     ///
-    /// Fails with [`StoreError::TooMany`] above [`MAX_DECISION_BATCH`], and with [`StoreError::TooLarge`] and
-    /// [`StoreError::Refused`] where one of them cannot be stored.
+    /// Fails with [`StoreError::TooMany`] above [`MAX_DECISION_BATCH`], and as [`StoreError::is_fault_of_content`] says
+    /// where one of them cannot be stored.
     pub async fn record_decisions(&self, batch: &[NewDecision]) -> Result<u64, StoreError> {
         check(batch)?;
         let Some(count) = i64::try_from(batch.len()).ok().filter(|count| *count > 0) else {

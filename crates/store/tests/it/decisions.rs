@@ -185,6 +185,42 @@ on_both! {
     }
 }
 
+on_both! {
+    async fn what_cannot_be_stored_is_told_from_what_may_be_later(backend) {
+        let store = backend.open().await;
+        let mut raw = backend.raw().await;
+        let mut run = async |statement: &'static str| {
+            sqlx::query(statement).execute(&mut raw).await.unwrap();
+        };
+        run(if backend.is_postgres() {
+            "ALTER TABLE decisions ADD CONSTRAINT no_moons CHECK (service <> 'moons')"
+        } else {
+            "CREATE TRIGGER no_moons BEFORE INSERT ON decisions WHEN NEW.service = 'moons' \
+             BEGIN SELECT RAISE(ABORT, 'no moons'); END"
+        }).await;
+        let about = DecisionAbout { service: "moons".to_owned(), ..DecisionAbout::default() };
+        let unfit = NewDecision { about, ..decision(1) };
+        let error = store.record_decisions(&[unfit]).await.unwrap_err();
+        assert!(error.is_fault_of_content(), "{error:?}");
+        let large = NewDecision { record: "x".repeat(MAX_DECISION_BYTES + 1), ..decision(1) };
+        let error = store.record_decisions(&[large]).await.unwrap_err();
+        assert!(error.is_fault_of_content(), "{error:?}");
+
+        // Once they are mended, the very same goes through.
+        store.record_decisions(&[decision(1)]).await.unwrap();
+        run("UPDATE counters SET value = 0 WHERE name = 'decision'").await;
+        let error = store.record_decisions(&[decision(2)]).await.unwrap_err();
+        assert!(!error.is_fault_of_content(), "{error:?}");
+        run("UPDATE counters SET value = 1 WHERE name = 'decision'").await;
+        run("ALTER TABLE decisions RENAME TO elsewhere").await;
+        let error = store.record_decisions(&[decision(2)]).await.unwrap_err();
+        assert!(!error.is_fault_of_content(), "{error:?}");
+        run("ALTER TABLE elsewhere RENAME TO decisions").await;
+        assert_eq!(store.record_decisions(&[decision(2)]).await.unwrap(), 1);
+        assert_eq!(all(&store).await, [2, 1]);
+    }
+}
+
 /// A name that no other writer of this test uses.
 fn uuid(store: &Store, round: usize) -> String {
     format!("{:p}-{round}", std::ptr::from_ref(store))
