@@ -39,18 +39,32 @@ impl DecisionWriter {
         Self(Some((stop, task, shared)))
     }
 
-    /// Writes what is left, for as long as that may take.
+    /// Writes what is left, for as long as that may take. What is not known to be written then is lost: counted, and
+    /// told in the log.
     pub async fn finish(self, patience: Duration) {
-        let Some((stop, task, shared)) = self.0 else {
+        let Some((stop, mut task, shared)) = self.0 else {
             return;
         };
-        // INVARIANT: the task waits for this and ends with nothing else.
+        // The task waits for this; it is gone only where it broke off.
         let _ = stop.send(());
-        let abort = task.abort_handle();
-        if timeout(patience, task).await.is_err() {
-            abort.abort();
+        let ended = if let Ok(ended) = timeout(patience, &mut task).await {
+            ended
+        } else {
+            task.abort();
+            task.await
+        };
+        let Err(error) = ended else { return };
+        // Without a database nothing was to be written.
+        let waiting = shared.store.as_ref().map_or(0, |_| shared.ring.len());
+        shared.metrics.decision_dropped(waiting as u64);
+        if error.is_panic() {
             tracing::error!(
-                waiting = shared.ring.len(),
+                waiting,
+                "writing decisions broke off, by a fault of this program; those that waited are lost"
+            );
+        } else {
+            tracing::error!(
+                waiting,
                 "the database did not take the last decisions in time; they are lost"
             );
         }
@@ -390,5 +404,28 @@ mod tests {
         assert!(counted(&shared, "{result=\"dropped\"} 2"));
         let expected: Vec<_> = std::iter::once(0).chain(3..end).collect();
         assert_eq!(written(&store).await, expected);
+    }
+
+    #[tokio::test]
+    async fn what_is_lost_at_the_end_is_counted() {
+        let (decisions, shared, _store, mut file) = kept_in_file().await;
+        file.run("BEGIN EXCLUSIVE").await;
+        let writer = decisions.start();
+        shared.record(record(1, "S"));
+        until("one is in hand", || counted(&shared, "records_waiting 1")).await;
+        shared.record(record(2, "S"));
+        writer.finish(Duration::from_millis(50)).await;
+        assert!(counted(&shared, "{result=\"dropped\"} 2"));
+    }
+
+    #[tokio::test]
+    async fn a_writer_that_broke_off_does_not_end_in_silence() {
+        let (_, shared, _store) = kept_in_database().await;
+        shared.record(record(1, "S"));
+        let (stop, _stopped) = oneshot::channel();
+        let task = tokio::spawn(async { panic!("it breaks off") });
+        let writer = DecisionWriter(Some((stop, task, Arc::clone(&shared))));
+        writer.finish(Duration::from_mins(1)).await;
+        assert!(counted(&shared, "{result=\"dropped\"} 1"));
     }
 }
