@@ -59,7 +59,7 @@ pub enum StoreError {
     Refused(&'static str),
     /// The URL of the database cannot be used. It is not repeated, because it may hold a password.
     #[error(
-        "the URL of the database cannot be used: {0}; expected sqlite:PATH, sqlite::memory: or \
+        "the URL of the database cannot be used: {0}; expected sqlite:PATH or \
          postgres://USER:PASSWORD@HOST:PORT/DATABASE with special characters percent-encoded"
     )]
     Url(&'static str),
