@@ -108,10 +108,10 @@ impl Default for DecisionFilter {
 }
 
 impl Store {
-    /// Writes decisions, all or none, and returns how many were not there yet.
+    /// Writes decisions, all or none, and returns how many were not there yet. Those that were use up positions, too.
     ///
-    /// Fails with [`StoreError::TooMany`] above [`MAX_DECISION_BATCH`], and with [`StoreError::TooLarge`] and
-    /// [`StoreError::Refused`] where one of them cannot be stored.
+    /// Fails with [`StoreError::TooMany`] above [`MAX_DECISION_BATCH`], and as [`StoreError::is_fault_of_content`] says
+    /// where one of them cannot be stored.
     pub async fn record_decisions(&self, batch: &[NewDecision]) -> Result<u64, StoreError> {
         check(batch)?;
         let Some(count) = i64::try_from(batch.len()).ok().filter(|count| *count > 0) else {
@@ -237,29 +237,53 @@ impl Store {
                       (SELECT id FROM decisions WHERE decided_at < $1 ORDER BY decided_at LIMIT $2)";
         let by_number = "DELETE FROM decisions WHERE id IN \
                          (SELECT id FROM decisions WHERE position <= $1 ORDER BY position LIMIT $2)";
-        let last = self.last_decision_position().await?;
-        let mut deleted = 0;
-        for (statement, bound) in [(by_age, oldest.0), (by_number, last - i64::from(kept))] {
-            loop {
-                let gone = self
-                    .within(async {
-                        let mut transaction = self.begin().await?;
-                        let done = sqlx::query(statement)
-                            .bind(bound)
-                            .bind(DELETED_AT_ONCE)
-                            .execute(&mut *transaction)
-                            .await?;
-                        transaction.commit().await?;
-                        Ok(done.rows_affected())
-                    })
-                    .await?;
-                deleted += gone;
-                if gone == 0 {
-                    break;
-                }
-            }
+        let mut deleted = self.delete_decisions(by_age, oldest.0).await?;
+        if let Some(position) = self.last_decision_beyond(kept).await? {
+            deleted += self.delete_decisions(by_number, position).await?;
         }
         Ok(deleted)
+    }
+
+    /// The highest position that has `kept` rows above it. Rows are counted, in the index of positions, because a batch
+    /// that is written once more uses up positions and adds no rows.
+    async fn last_decision_beyond(&self, kept: u32) -> Result<Option<i64>, StoreError> {
+        self.within(async {
+            let position = sqlx::query_scalar(
+                "SELECT position FROM decisions ORDER BY position DESC LIMIT 1 OFFSET $1",
+            )
+            .bind(i64::from(kept))
+            .fetch_optional(self.pool())
+            .await?;
+            Ok(position)
+        })
+        .await
+    }
+
+    /// Runs a statement that deletes so many up to that bound, until there are none.
+    async fn delete_decisions(
+        &self,
+        statement: &'static str,
+        bound: i64,
+    ) -> Result<u64, StoreError> {
+        let mut deleted = 0;
+        loop {
+            let gone = self
+                .within(async {
+                    let mut transaction = self.begin().await?;
+                    let done = sqlx::query(statement)
+                        .bind(bound)
+                        .bind(DELETED_AT_ONCE)
+                        .execute(&mut *transaction)
+                        .await?;
+                    transaction.commit().await?;
+                    Ok(done.rows_affected())
+                })
+                .await?;
+            if gone == 0 {
+                return Ok(deleted);
+            }
+            deleted += gone;
+        }
     }
 }
 

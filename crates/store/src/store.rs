@@ -40,7 +40,7 @@ impl Store {
     /// Connects and brings the tables to this version; several processes may do so at once.
     ///
     /// `url` is `sqlite:PATH` (made where it is missing; the path is taken as it is), `sqlite::memory:` (ends with
-    /// the store) or `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, where `sslmode`, `sslrootcert` and the other
+    /// the store; for tests) or `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, where `sslmode`, `sslrootcert` and the other
     /// parameters of libpq may follow, and what is left out comes from `PGHOST` and the like.
     ///
     /// Fails with [`StoreError::Url`], [`StoreError::Unavailable`], or [`StoreError::Schema`] where a newer
@@ -54,6 +54,8 @@ impl Store {
             .acquire_timeout(options.acquire_timeout);
         let (pool, connect, postgres) = match url {
             DatabaseUrl::Memory(connect) => {
+                // Not for a service: where SQLite ends a transaction by itself, this connection begins none any more,
+                // and it cannot be closed as that of a file can, because all would be lost with it.
                 let pool = pool.max_connections(1).idle_timeout(None);
                 (
                     prepare_sqlite(pool.max_lifetime(None), options),

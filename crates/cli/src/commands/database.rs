@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use portcullis_store::{Options, Store, UnixMillis};
 
 /// Which database.
@@ -28,6 +28,18 @@ pub(crate) fn now() -> Result<UnixMillis> {
     Ok(UnixMillis(i64::try_from(since.as_millis())?))
 }
 
+/// Opens the database of that URL. The store takes one in memory, too, for tests: it holds no data that another command
+/// could reach, and does not get over a transaction that `SQLite` has ended.
+pub(crate) async fn open(url: &str) -> Result<Store> {
+    if url == "sqlite::memory:" {
+        bail!(
+            "a database in memory ends with the command, and no other command reaches it; expected sqlite:PATH or \
+             postgres://USER:PASSWORD@HOST/NAME"
+        );
+    }
+    Ok(Store::open(url, &Options::default()).await?)
+}
+
 /// Opens the database, works on it, and closes it.
 pub(crate) fn with_store<T>(
     database: &Database,
@@ -37,7 +49,7 @@ pub(crate) fn with_store<T>(
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let store = Store::open(&database.database_url, &Options::default()).await?;
+        let store = open(&database.database_url).await?;
         let done = work(&store).await;
         store.close().await;
         done

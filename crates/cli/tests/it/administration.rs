@@ -152,6 +152,24 @@ fn a_service_that_others_can_reach_needs_an_administrator() {
 }
 
 #[test]
+fn a_database_in_memory_is_refused() {
+    let in_memory = ["--database-url", "sqlite::memory:"];
+    for command in [
+        &["serve", "--listen", "192.0.2.1:0"][..],
+        &["admin", "token", "list"],
+        &["policy", "deployments"],
+    ] {
+        let run = run(&[command, &in_memory].concat(), "");
+        assert_eq!(run.status, 2, "{command:?}");
+        assert!(
+            run.errors.contains("ends with the command"),
+            "{command:?}: {}",
+            run.errors
+        );
+    }
+}
+
+#[test]
 fn tokens_are_listed_without_themselves_and_taken_back() {
     let root = tempfile::tempdir().unwrap();
     let url = sqlite(root.path());

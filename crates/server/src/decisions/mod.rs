@@ -272,16 +272,22 @@ impl Shared {
             }
             return;
         }
-        if !pushed.dropped.is_empty() {
-            self.metrics.decision_dropped(pushed.dropped.len() as u64);
-            if !self.overflowing.swap(true, Ordering::Relaxed) {
-                tracing::error!("too many decisions wait for the database; the oldest are dropped");
-            }
-        }
+        self.driven_out(pushed.dropped.len());
         if pushed.waiting >= portcullis_store::MAX_DECISION_BATCH
             || pushed.bytes >= writer::MAX_BATCH_BYTES
         {
             self.wake.notify_one();
+        }
+    }
+
+    /// Counts those that went because too many wait for the database, and tells of the first.
+    fn driven_out(&self, count: usize) {
+        if count == 0 {
+            return;
+        }
+        self.metrics.decision_dropped(count as u64);
+        if !self.overflowing.swap(true, Ordering::Relaxed) {
+            tracing::error!("too many decisions wait for the database; the oldest are dropped");
         }
     }
 

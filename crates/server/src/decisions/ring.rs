@@ -25,6 +25,8 @@ struct Row {
     bytes: usize,
     /// The number of the first record that is there, or of the next one to come.
     first: u64,
+    /// How many were taken, and neither settled nor put back.
+    in_hand: usize,
 }
 
 /// What became of a push.
@@ -74,7 +76,7 @@ impl Ring {
         }
     }
 
-    /// Takes the oldest away: at most so many, of together at most so many bytes unless the first alone is larger.
+    /// Takes the oldest in hand: at most so many, of together at most so many bytes unless the first alone is larger.
     pub(super) fn take(&self, most: usize, bytes: usize) -> Vec<Arc<DecisionRecord>> {
         let mut row = self.row();
         let mut taken = Vec::new();
@@ -86,12 +88,48 @@ impl Ring {
             }
             taken.extend(row.pop());
         }
+        row.in_hand += taken.len();
         taken
     }
 
-    /// How many records are there.
+    /// Lets go of so many of those in hand.
+    pub(super) fn settle(&self, count: usize) {
+        let mut row = self.row();
+        row.in_hand = row.in_hand.saturating_sub(count);
+    }
+
+    /// Puts what is in hand back to the front. Returns those for which there is no room any more: the oldest of all.
+    /// Numbers are for records of which none is taken; here they may change.
+    pub(super) fn put_back(&self, records: Vec<Arc<DecisionRecord>>) -> Vec<Arc<DecisionRecord>> {
+        let mut left: Vec<_> = records
+            .into_iter()
+            .map(|record| {
+                let footprint = record.footprint();
+                (record, footprint)
+            })
+            .collect();
+        let mut row = self.row();
+        row.in_hand = row.in_hand.saturating_sub(left.len());
+        while let Some((_, footprint)) = left.last() {
+            let bytes = row.bytes.saturating_add(*footprint);
+            let is_full = row.records.len() >= self.bound || bytes > self.budget;
+            if is_full && !row.records.is_empty() {
+                break;
+            }
+            row.bytes = bytes;
+            row.first = row.first.saturating_sub(1);
+            if let Some(one) = left.pop() {
+                row.records.push_front(one);
+            }
+        }
+        drop(row);
+        left.into_iter().map(|(record, _)| record).collect()
+    }
+
+    /// How many records are there or in hand.
     pub(super) fn len(&self) -> usize {
-        self.row().records.len()
+        let row = self.row();
+        row.records.len() + row.in_hand
     }
 
     /// The number that the next record gets.
@@ -185,12 +223,51 @@ mod tests {
         // Large ones are gone: their bytes as well.
         assert_eq!((ring.len(), ring.take(9, usize::MAX).len()), (3, 3));
         assert_eq!(ring.row().bytes, 0);
+        ring.settle(3);
+        assert_eq!(ring.len(), 0);
         // One that is too large by itself is kept alone.
         let ring = Ring::new(3, 100_000);
         for number in 0..2 {
             ring.push(Arc::new(large(number)));
         }
         assert_eq!(ring.len(), 1);
+    }
+
+    #[test]
+    fn what_is_put_back_is_the_oldest_again_as_far_as_there_is_room() {
+        let times = |records: &[Arc<DecisionRecord>]| -> Vec<_> {
+            records.iter().map(|record| record.time).collect()
+        };
+        let ring = Ring::new(4, 500_000);
+        for number in 0..3 {
+            ring.push(Arc::new(record(number, "S")));
+        }
+        let mut taken = ring.take(3, usize::MAX);
+        taken.remove(0);
+        ring.settle(1);
+        assert_eq!(ring.len(), 2);
+        for number in 3..6 {
+            assert_eq!(ring.push(Arc::new(record(number, "S"))).dropped.len(), 0);
+        }
+        assert_eq!(ring.len(), 5);
+        assert_eq!(times(&ring.put_back(taken)), [1]);
+        assert_eq!(ring.len(), 4);
+        let taken = ring.take(4, usize::MAX);
+        assert_eq!(times(&taken), [2, 3, 4, 5]);
+        // Memory is room as well.
+        for number in 6..8 {
+            ring.push(Arc::new(large(number)));
+        }
+        let bytes = ring.row().bytes;
+        assert_eq!(times(&ring.put_back(taken)), [2, 3]);
+        assert!(ring.row().bytes > bytes);
+        let taken = ring.take(4, usize::MAX);
+        assert_eq!(times(&taken), [4, 5, 6, 7]);
+        assert_eq!(ring.row().bytes, 0);
+        ring.push(Arc::new(large(8)));
+        ring.push(Arc::new(large(9)));
+        let taken: Vec<_> = taken.into_iter().skip(2).collect();
+        assert_eq!(times(&ring.put_back(taken)), [6, 7]);
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::time::Duration;
 use portcullis_model::{ReasonCode, Trace};
 use portcullis_pdp::clock::SystemClock;
 use portcullis_store::{Options, Store};
+use sqlx::Connection as _;
+use tempfile::TempDir;
 
 use super::record::{DecisionRecord, Phase, Protocol};
 use super::{DecisionSettings, Decisions, Shared};
@@ -40,6 +42,32 @@ pub(super) async fn kept_in_database() -> (Decisions, Arc<Shared>, Store) {
     let store = Store::open("sqlite::memory:", &options).await.unwrap();
     let (decisions, shared) = kept(Some(store.clone()));
     (decisions, shared, store)
+}
+
+/// The same in a file, with a connection that knows nothing of the store.
+pub(super) async fn kept_in_file() -> (Decisions, Arc<Shared>, Store, File) {
+    let directory = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", directory.path().join("d.db").display());
+    let store = Store::open(&url, &Options::default()).await.unwrap();
+    let (decisions, shared) = kept(Some(store.clone()));
+    let raw = sqlx::AnyConnection::connect(&url).await.unwrap();
+    let file = File {
+        raw,
+        _directory: directory,
+    };
+    (decisions, shared, store, file)
+}
+
+/// A database in a file of its own.
+pub(super) struct File {
+    raw: sqlx::AnyConnection,
+    _directory: TempDir,
+}
+
+impl File {
+    pub(super) async fn run(&mut self, statement: &'static str) {
+        sqlx::query(statement).execute(&mut self.raw).await.unwrap();
+    }
 }
 
 /// A decision of that number, made at that millisecond.

@@ -168,6 +168,57 @@ on_both! {
         assert_eq!(store.first_decision_position().await.unwrap(), None);
         assert_eq!(store.last_decision_position().await.unwrap(), 9);
     }
+
+    async fn batches_that_are_written_again_drive_nothing_out(backend) {
+        let store = backend.open().await;
+        let batch: Vec<_> = (1..=500).map(decision).collect();
+        for _ in 0..5 {
+            store.record_decisions(&batch).await.unwrap();
+        }
+        assert_eq!(store.prune_decisions(2000, at(0)).await.unwrap(), 0);
+        assert_eq!(all(&store).await.len(), 500);
+        // The bound still is one: of those with what came in between, too.
+        let more: Vec<_> = (499..=510).map(decision).collect();
+        assert_eq!(store.record_decisions(&more).await.unwrap(), 10);
+        assert_eq!(store.prune_decisions(20, at(0)).await.unwrap(), 490);
+        assert_eq!(all(&store).await, (491..=510).rev().collect::<Vec<_>>());
+    }
+}
+
+on_both! {
+    async fn what_cannot_be_stored_is_told_from_what_may_be_later(backend) {
+        let store = backend.open().await;
+        let mut raw = backend.raw().await;
+        let mut run = async |statement: &'static str| {
+            sqlx::query(statement).execute(&mut raw).await.unwrap();
+        };
+        run(if backend.is_postgres() {
+            "ALTER TABLE decisions ADD CONSTRAINT no_moons CHECK (service <> 'moons')"
+        } else {
+            "CREATE TRIGGER no_moons BEFORE INSERT ON decisions WHEN NEW.service = 'moons' \
+             BEGIN SELECT RAISE(ABORT, 'no moons'); END"
+        }).await;
+        let about = DecisionAbout { service: "moons".to_owned(), ..DecisionAbout::default() };
+        let unfit = NewDecision { about, ..decision(1) };
+        let error = store.record_decisions(&[unfit]).await.unwrap_err();
+        assert!(error.is_fault_of_content(), "{error:?}");
+        let large = NewDecision { record: "x".repeat(MAX_DECISION_BYTES + 1), ..decision(1) };
+        let error = store.record_decisions(&[large]).await.unwrap_err();
+        assert!(error.is_fault_of_content(), "{error:?}");
+
+        // Once they are mended, the very same goes through.
+        store.record_decisions(&[decision(1)]).await.unwrap();
+        run("UPDATE counters SET value = 0 WHERE name = 'decision'").await;
+        let error = store.record_decisions(&[decision(2)]).await.unwrap_err();
+        assert!(!error.is_fault_of_content(), "{error:?}");
+        run("UPDATE counters SET value = 1 WHERE name = 'decision'").await;
+        run("ALTER TABLE decisions RENAME TO elsewhere").await;
+        let error = store.record_decisions(&[decision(2)]).await.unwrap_err();
+        assert!(!error.is_fault_of_content(), "{error:?}");
+        run("ALTER TABLE elsewhere RENAME TO decisions").await;
+        assert_eq!(store.record_decisions(&[decision(2)]).await.unwrap(), 1);
+        assert_eq!(all(&store).await, [2, 1]);
+    }
 }
 
 /// A name that no other writer of this test uses.

@@ -6,10 +6,9 @@ use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use portcullis_engine::compile;
 use portcullis_server::{Import, Names, import};
-use portcullis_store::{Options, Store};
 use serde_json::Value;
 
-use super::super::database::now;
+use super::super::database::{now, open};
 use super::super::{Outcome, complain, print};
 use super::deployment::write_files;
 
@@ -110,7 +109,7 @@ fn store(url: &str, imported: Import) -> Result<()> {
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let store = Store::open(url, &Options::default()).await?;
+        let store = open(url).await?;
         let is_empty = store.all_drafts().await?.is_empty();
         if is_empty {
             store.replace_all_drafts(imported.drafts, now).await?;

@@ -10,8 +10,9 @@ use portcullis_server::{
     Administration, ControlPlane, GatewayCredentials, MIN_ADMIN_TOKEN_BYTES, Management,
     StoredCredentials, SystemIssuer,
 };
-use portcullis_store::{Options, Store, UnixMillis};
+use portcullis_store::{Store, UnixMillis};
 
+use super::super::database::open;
 use super::Arguments;
 
 /// A database that is open, with the credentials that were in it.
@@ -25,7 +26,7 @@ pub(super) struct Database {
 impl Database {
     pub(super) async fn open(url: &str, clock: &dyn Clock) -> Result<Self> {
         let now = UnixMillis(clock.unix_millis());
-        let store = Store::open(url, &Options::default()).await?;
+        let store = open(url).await?;
         let credentials = StoredCredentials::default();
         credentials.read(&store, now).await?;
         Ok(Self {
