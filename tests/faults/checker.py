@@ -1,12 +1,16 @@
 """What must hold after every fault. An error names what is wrong and shows lines of the ledger."""
 
+import math
 from collections import Counter
 
 from ledger import DENY, NONE, PERMIT
 
 SHOWN = 12
 # "Visible within about a second" (docs/decisions.md): what was decided longer before a kill than this is not lost.
-WRITTEN_WITHIN_SECONDS = 3
+WRITTEN_WITHIN_SECONDS = 2
+# So that a kill comes after decisions that it must not lose, and not only after those that it may.
+BEFORE_A_KILL_SECONDS = WRITTEN_WITHIN_SECONDS + 1.5
+FEWEST_BEFORE_A_KILL = 20
 UNWELL = ("during", "recovering")
 # docs/deployments.md: "Until there is a deployment that can be used [...] every request is denied with 404 `no_service`",
 # which is so for a moment after each start.
@@ -61,8 +65,8 @@ def check_records(ledger, records, killed=(), also=()):
 
     `records` are the decisions that the service exports. `killed` are (from, until): at `until` the service was killed, and
     since `from` it could write nothing. A kill loses what was not written, so decisions may be missing that were asked for
-    in that time, or answered up to `WRITTEN_WITHIN_SECONDS` before it. `also` are reasons that denies may have while all is
-    not well.
+    in that time, or answered up to `WRITTEN_WITHIN_SECONDS` before it; those that were made before that must be there, and
+    so many that it shows whether they are. `also` are reasons that denies may have while all is not well.
     """
     ids = Counter(record["id"] for record in records)
     refuse("decisions recorded twice", (f"{one} {count} times" for one, count in ids.items() if count > 1))
@@ -70,6 +74,7 @@ def check_records(ledger, records, killed=(), also=()):
     refuse("decisions told twice", (
         one for one, count in Counter(line.reply.decision for line in told).items() if count > 1
     ))
+    check_there_was_something_to_lose(told, killed)
     refuse("decisions that are not recorded", (
         line for line in told if line.reply.decision not in ids and not lost_to_a_kill(line, killed)
     ))
@@ -91,10 +96,23 @@ def check_records(ledger, records, killed=(), also=()):
     refuse("recorded with another path than was asked for", (
         line for line in told if line.reply.decision in by_id and by_id[line.reply.decision]["path"] != line.path
     ))
-    asked = Counter(line.path for _, line in known)
+    counts = Counter(line.path for _, line in known)
     refuse("requests with more records than attempts", (
-        line for line in ledger.lines if asked[line.path] > line.attempts
+        line for line in ledger.lines if counts[line.path] > line.attempts
     ))
+
+
+def check_there_was_something_to_lose(told, killed):
+    """Each process that was killed had made decisions that must be recorded nevertheless."""
+    started = -math.inf
+    for since, until in killed:
+        count = sum(started < line.sent and line.answered < since - WRITTEN_WITHIN_SECONDS for line in told)
+        if count < FEWEST_BEFORE_A_KILL:
+            raise AssertionError(
+                f"{count} decisions were old enough when the service was killed at {until:.3f} to have to be recorded, expected at "
+                f"least {FEWEST_BEFORE_A_KILL}: were all lost, nobody would notice"
+            )
+        started = until
 
 
 def lost_to_a_kill(line, killed):

@@ -100,13 +100,44 @@ def test_records_that_were_tampered_with(tamper, found):
         check_all(ledger, tamper(records))
 
 
-def test_what_is_lost_to_a_kill_is_the_end_only():
-    ledger, records = right()
-    killed = ledger.lines[0].answered + checker.WRITTEN_WITHIN_SECONDS + 1
-    ledger.lines[2].answered = killed - 0.5
-    check_all(ledger, records[:2], killed=[(killed, killed)])
-    with pytest.raises(Broken, match="not recorded"):
-        check_all(ledger, records[1:], killed=[(killed, killed)])
+def killed_twice():
+    """A ledger of two processes that were killed, with decisions that must be recorded and one each that need not, and of
+    a third; its records, and the kills. The last decision of each process is `LAST`."""
+    replies = [(GOOD, Reply(PERMIT, decision=str(number))) for number in range(3 * EACH)]
+    ledger, records = told(*replies)
+    kills = []
+    for number, line in enumerate(ledger.lines):
+        process, count = divmod(number, EACH)
+        line.sent = 100.0 * process + (50 if count == LAST else 0)
+        line.answered = line.sent + 0.01
+        if count == LAST and process < 2:
+            kills.append((line.answered + 0.1, line.answered + 0.2))
+    return ledger, records, kills
+
+
+EACH = checker.FEWEST_BEFORE_A_KILL + 1
+LAST = EACH - 1
+
+
+@pytest.mark.parametrize("process", [0, 1])
+def test_what_is_lost_to_a_kill_is_the_end_only(process):
+    ledger, records, kills = killed_twice()
+    last = process * EACH + LAST
+    check_all(ledger, records[:last] + records[last + 1 :], killed=kills)
+    with pytest.raises(Broken, match="not recorded: 1"):
+        check_all(ledger, records[: last - 1] + records[last:], killed=kills)
+    with pytest.raises(Broken, match="not recorded: 1"):
+        check_all(ledger, records[:-1], killed=kills)
+
+
+@pytest.mark.parametrize("process", [0, 1])
+def test_a_kill_after_nothing_that_must_be_recorded_is_no_proof(process):
+    ledger, records, kills = killed_twice()
+    since, until = kills[process]
+    for line in ledger.lines[process * EACH : (process + 1) * EACH]:
+        line.sent = line.answered = since - checker.WRITTEN_WITHIN_SECONDS + 0.01
+    with pytest.raises(AssertionError, match=f"^0 decisions were old enough when the service was killed at {until:.3f}"):
+        check_all(ledger, records, killed=kills)
 
 
 def test_another_reason_is_taken_while_all_is_not_well_only():
@@ -120,6 +151,8 @@ def test_another_reason_is_taken_while_all_is_not_well_only():
                 checker.check_records(ledger, records, also=checker.STARTING)
         with pytest.raises(Broken, match="another reason"):
             checker.check_records(ledger, records)
+
+
 
 
 def test_a_service_that_permits_everyone_is_found(stage):
