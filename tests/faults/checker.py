@@ -12,6 +12,9 @@ WRITTEN_WITHIN_SECONDS = 2
 BEFORE_A_KILL_SECONDS = WRITTEN_WITHIN_SECONDS + 1.5
 FEWEST_BEFORE_A_KILL = 20
 UNWELL = ("during", "recovering")
+# What was on its way may take the whole time that an authorizer has (2 s), and a busy machine more. It was 1 s at most, where
+# the resolver waited for an answer.
+RECOVERED_WITHIN_SECONDS = 6
 # docs/deployments.md: "Until there is a deployment that can be used [...] every request is denied with 404 `no_service`",
 # which is so for a moment after each start.
 STARTING = ("no_service",)
@@ -58,6 +61,27 @@ def check_everyone_is_answered_as_the_policy_says(lines):
         line for line in lines
         if line.permitted is False and None not in (line.reason, line.reply.reason) and line.reply.reason != line.reason
     ))
+
+
+def check_recoveries(ledger, recoveries, clients):
+    """Each client is permitted something soon after all was mended, and answered as the policy says from then on, whether
+    the others have got so far or not. What was on its way when something broke again does not count."""
+    if not recoveries:
+        raise AssertionError("nothing was mended")
+    late, answered = [], []
+    for recovery in recoveries:
+        for client in clients:
+            lines = [
+                line for line in ledger.lines
+                if line.client == client and recovery.began <= line.sent and line.answered and line.answered < recovery.ended
+            ]
+            first = next((line for line in lines if line.reply.outcome == PERMIT), None)
+            took = first.answered - recovery.began if first else math.inf
+            if took > RECOVERED_WITHIN_SECONDS:
+                late.append(f"{client}: after {took:.1f} s")
+            answered += [line for line in lines if first and line.sent >= first.answered]
+    refuse(f"the first permit came later than {RECOVERED_WITHIN_SECONDS} s after all was mended", late)
+    check_everyone_is_answered_as_the_policy_says(answered)
 
 
 def check_records(ledger, records, killed=(), also=()):

@@ -1,6 +1,7 @@
 """What was asked and what was answered: a line for every request of the load."""
 
 import itertools
+import math
 import secrets
 import time
 from dataclasses import dataclass, field
@@ -51,6 +52,14 @@ class Line:
             told = [self.reply.reason, self.reply.decision, self.reply.note]
             got = f"{self.reply.outcome} after {1000 * (self.answered - self.sent):.0f} ms " + " ".join(filter(None, told))
         return f"{self.sent:.3f} {self.phase:10} {self.client:12} {self.path:22} {self.case.name}: expected {expected}, got {got}"
+
+
+@dataclass
+class Recovery:
+    """From when all was mended until something broke again, by `time.monotonic`."""
+
+    began: float
+    ended: float = math.inf
 
 
 class Ledger:

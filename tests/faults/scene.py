@@ -62,6 +62,7 @@ class Scene:
         for kind in unhurt:
             for phase in ("during", "recovering"):
                 checker.check_everyone_is_answered_as_the_policy_says(self.lines_of(phase, kind))
+        checker.check_recoveries(self.ledger, self.load.recoveries, [client.name for client in self.clients])
         if felt:
             checker.check_the_fault_was_felt(self.ledger)
         self._records = self.service.records()

@@ -6,7 +6,7 @@ import checker
 import misbehaving_service
 from cases import Case
 from checker import Broken
-from ledger import DENY, NONE, PERMIT, Ledger, Reply
+from ledger import DENY, NONE, PERMIT, Ledger, Recovery, Reply
 from misbehaving_service import SidebandService
 
 GOOD = Case("good", "planets", "a token", "permitted")
@@ -151,6 +151,38 @@ def test_another_reason_is_taken_while_all_is_not_well_only():
                 checker.check_records(ledger, records, also=checker.STARTING)
         with pytest.raises(Broken, match="another reason"):
             checker.check_records(ledger, records)
+
+
+def recovering(*replies):
+    """A ledger of these, as (client, when it is sent, case, outcome), each answered 0.1 s later."""
+    ledger = Ledger()
+    for client, sent, case, outcome in replies:
+        line = ledger.send(type("Client", (), {"name": client, "attempts": 1}), case, "recovering")
+        ledger.answer(line, Reply(outcome), "recovering")
+        line.sent, line.answered = sent, sent + 0.1
+    return ledger
+
+
+def test_each_client_recovers_for_itself():
+    """What the quick one is told counts, though the slow one is not there yet."""
+    quick = [("quick", 10.0, GOOD, NONE), ("quick", 10.1, GOOD, PERMIT), ("quick", 10.3, BAD, DENY)]
+    slow = [("slow", 10.1, GOOD, NONE), ("slow", 12.0, GOOD, DENY), ("slow", 13.0, GOOD, PERMIT)]
+    clients, mended = ["quick", "slow"], [Recovery(10.0)]
+    checker.check_recoveries(recovering(*quick, *slow), mended, clients)
+    for wrong in (GOOD, DENY), (GOOD, NONE), (BAD, NONE):
+        with pytest.raises(Broken, match="the policy (permits|denies): 1"):
+            checker.check_recoveries(recovering(*quick, ("quick", 11.0, *wrong), *slow), mended, clients)
+    # Broken again by then.
+    checker.check_recoveries(recovering(*quick, ("quick", 14.0, GOOD, NONE), *slow), [Recovery(10.0, 13.5)], clients)
+
+
+@pytest.mark.parametrize("permitted", [(), (10.0 + checker.RECOVERED_WITHIN_SECONDS,)], ids=["never", "late"])
+def test_a_recovery_is_soon(permitted):
+    lines = [("somebody", 10.0, GOOD, PERMIT), *(("late", sent, GOOD, PERMIT) for sent in permitted)]
+    with pytest.raises(Broken, match="first permit came later.*: 1\n  late"):
+        checker.check_recoveries(recovering(*lines), [Recovery(10.0)], ["somebody", "late"])
+    with pytest.raises(AssertionError, match="nothing was mended"):
+        checker.check_recoveries(recovering(*lines), [], ["somebody"])
 
 
 
