@@ -84,6 +84,18 @@ def check_recoveries(ledger, recoveries, clients):
     check_everyone_is_answered_as_the_policy_says(answered)
 
 
+def check_a_crowd_was_decided_on(lines, cases, share):
+    """Of a crowd that is too large, some were told what the policy says, whatever they asked; at least that share of all."""
+    lines = [line for line in lines if line.reply]
+    told = {(line.case.name, line.reply.outcome) for line in lines}
+    refuse("kinds of request that nobody was answered as the policy says", (
+        case.name for case in cases if (case.name, PERMIT if case.permitted else DENY) not in told
+    ))
+    decided = sum(line.reply.outcome != NONE for line in lines)
+    if decided < share * len(lines):
+        raise AssertionError(f"{decided} of {len(lines)} requests were decided, expected at least {share:.0%}")
+
+
 def check_records(ledger, records, killed=(), also=()):
     """Every decision that a client was told of is recorded once, as it was told, and none is there twice.
 

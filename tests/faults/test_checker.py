@@ -185,6 +185,21 @@ def test_a_recovery_is_soon(permitted):
         checker.check_recoveries(recovering(*lines), [], ["somebody"])
 
 
+def test_a_crowd_that_nobody_decides_on():
+    turned_away = [(GOOD, Reply(NONE)), (BAD, Reply(NONE))]
+    lucky = [(GOOD, Reply(PERMIT)), (BAD, Reply(DENY))]
+
+    def check(*replies):
+        checker.check_a_crowd_was_decided_on(told(*replies)[0].lines, [GOOD, BAD], 0.25)
+
+    check(*3 * turned_away, *lucky)
+    with pytest.raises(AssertionError, match="2 of 10 requests were decided, expected at least 25%"):
+        check(*4 * turned_away, *lucky)
+    for one, missing in zip(lucky, ("bad", "good")):
+        with pytest.raises(Broken, match=f"nobody was answered as the policy says: 1\n  {missing}"):
+            check(*turned_away, one)
+
+
 
 
 def test_a_service_that_permits_everyone_is_found(stage):
