@@ -15,6 +15,9 @@ SERVICE_MIB = 64
 AUTHORIZER_MIB = 24
 SERVICE_GROWTH_MIB = 8
 AUTHORIZER_GROWTH_MIB = 2
+# From before the fault to the end: 12 and 0.1 MiB at most. A service goes on to fill its buffers and the caches of SQLite.
+SERVICE_WHOLE_MIB = 20
+AUTHORIZER_WHOLE_MIB = 1
 # Of an authorizer, for one decision with all retries: the default.
 BUDGET = "2s"
 
@@ -50,11 +53,15 @@ class Scene:
         """Of the clients whose name begins so."""
         return [line for line in self.ledger.of(phase) if line.client.startswith(kind)]
 
-    def check(self, killed=(), also=(), felt=True, unhurt=(), service_mib=SERVICE_MIB, service_growth_mib=SERVICE_GROWTH_MIB):
+    def check(
+        self, killed=(), also=(), felt=True, unhurt=(),
+        service_mib=SERVICE_MIB, service_growth_mib=SERVICE_GROWTH_MIB, service_whole_mib=SERVICE_WHOLE_MIB,
+    ):
         """Everything that must hold, in one place.
 
-        `killed` and `also`: as `checker.check_records` has them. `felt`: whether some request went without a decision. `unhurt`: clients that were
-        answered as the policy says all the time, by the beginning of their name.
+        `killed` and `also`: as `checker.check_records` has them. `felt`: whether some request went without a decision.
+        `unhurt`: clients that were answered as the policy says all the time, by the beginning of their name. Bounds of the
+        service's memory: as `Memory.check` has them.
         """
         checker.check_nothing_was_allowed_that_policy_denies(self.ledger)
         for phase in ("before", "after"):
@@ -70,6 +77,7 @@ class Scene:
         self.memory.check(
             {"service": service_mib, "authorizer": AUTHORIZER_MIB},
             {"service": service_growth_mib, "authorizer": AUTHORIZER_GROWTH_MIB},
+            {"service": service_whole_mib, "authorizer": AUTHORIZER_WHOLE_MIB},
         )
 
     def summary(self):

@@ -1,5 +1,8 @@
 """Would the checks of these tests find it, if something were wrong? Each is shown a ledger with one thing wrong in it."""
 
+import os
+import time
+
 import pytest
 
 import checker
@@ -7,6 +10,7 @@ import misbehaving_service
 from cases import Case
 from checker import Broken
 from ledger import DENY, NONE, PERMIT, Ledger, Recovery, Reply
+from memory import INTERVAL_SECONDS, Memory
 from misbehaving_service import SidebandService
 
 GOOD = Case("good", "planets", "a token", "permitted")
@@ -200,6 +204,60 @@ def test_a_crowd_that_nobody_decides_on():
             check(*turned_away, one)
 
 
+def remembered(**phases):
+    """The memory of a process of which there are these samples, in MiB."""
+    memory = Memory(lambda: {"service": 1}, lambda: "during")
+    memory._samples = [("service", phase, mib) for phase, sizes in phases.items() for mib in sizes]
+    return memory
+
+
+STEADY = {"before": [20] * 3, "during": [20] * 9, "after": [20]}
+
+
+@pytest.mark.parametrize(
+    ("samples", "found"),
+    [
+        ({}, None),
+        ({"during": [20] * 4 + [None] * 5}, None),
+        ({"during": [20, 20, 20, 20, 31, 20, 20, 20, 20]}, "service took 31.0 MiB"),
+        ({"during": [20, 20, 20, 20, 21, 21, 23, 24, 25]}, "grew by 3.0 MiB while the fault went on"),
+        ({"after": [20, 23, 24, 24]}, "grew by 4.0 MiB from before the fault to the end"),
+        ({"during": [20] * 5}, "the phase 'during' has 5 samples of service"),
+        ({"during": []}, "the phase 'during' has 0 samples of service"),
+        ({"before": []}, "expected samples of service before and after"),
+        ({"after": [None]}, "expected samples of service before and after"),
+        ({"before": [], "during": [None] * 9, "after": []}, "there are no samples of service"),
+    ],
+)
+def test_memory_that_grows_or_was_not_looked_at(samples, found):
+    def check():
+        remembered(**STEADY | samples).check({"service": 30}, {"service": 2}, {"service": 3})
+
+    if found is None:
+        check()
+    else:
+        with pytest.raises(AssertionError, match=found):
+            check()
+
+
+def test_memory_that_cannot_be_looked_at():
+    def pids():
+        raise KeyError("service")
+
+    memory = Memory(pids, lambda: "during")
+    with pytest.raises(AssertionError, match="the memory could not be sampled") as raised, memory:
+        time.sleep(3 * INTERVAL_SECONDS)
+    assert isinstance(raised.value.__cause__, KeyError)
+
+
+def test_the_memory_of_a_process_that_runs():
+    phases = iter(["before"] * 8 + ["during"] * 12)
+    memory = Memory(lambda: {"service": os.getpid()}, lambda: next(phases, "after"))
+    with memory:
+        time.sleep(30 * INTERVAL_SECONDS)
+    memory.check({"service": 10_000}, {"service": 1000}, {"service": 1000})
+    with pytest.raises(AssertionError, match="expected at most 1$"):
+        memory.check({"service": 1}, {"service": 1000}, {"service": 1000})
 
 
 def test_a_service_that_permits_everyone_is_found(stage):
