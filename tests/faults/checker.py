@@ -11,6 +11,9 @@ WRITTEN_WITHIN_SECONDS = 2
 # So that a kill comes after decisions that it must not lose, and not only after those that it may.
 BEFORE_A_KILL_SECONDS = WRITTEN_WITHIN_SECONDS + 1.5
 FEWEST_BEFORE_A_KILL = 20
+WELL = ("before", "after")
+# Of crates/pdp/src/remote.rs: an authorizer waits no shorter before it asks again.
+SHORTEST_ATTEMPT_SECONDS = 0.25
 UNWELL = ("during", "recovering")
 # What was on its way may take the whole time that an authorizer has (2 s), and a busy machine more. It was 1 s at most, where
 # the resolver waited for an answer.
@@ -136,6 +139,19 @@ def check_records(ledger, records, killed=(), also=()):
     refuse("requests with more records than attempts", (
         line for line in ledger.lines if counts[line.path] > line.attempts
     ))
+    refuse("requests with another number of records than one while nothing was broken", (
+        line for line in ledger.lines
+        if line.attempts and is_asked_once(line) and counts[line.path] != 1
+        and not (counts[line.path] == 0 and lost_to_a_kill(line, killed))
+    ))
+
+
+def is_asked_once(line):
+    """All was well from the question to the answer, which came before an attempt could have been given up."""
+    return (
+        line.phase in WELL and line.answered_in == line.phase and line.reply.outcome != NONE
+        and line.answered - line.sent < SHORTEST_ATTEMPT_SECONDS
+    )
 
 
 def check_there_was_something_to_lose(told, killed):

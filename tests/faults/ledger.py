@@ -30,7 +30,8 @@ class Line:
 
     `permitted` is what the policy says: True, False, or None while both may be right, which a test has to explain.
     `reason` is the reason code that it has, or None while several may be right.
-    `phase` is the one in which it was sent, `answered_in` the one in which it was answered.
+    `phase` is the one in which it was sent, `answered_in` the one in which it was answered. `attempts` is how often the
+    service may be asked for it, none where the client decides itself.
     """
 
     path: str

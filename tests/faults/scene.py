@@ -35,7 +35,8 @@ class Scene:
         for number in range(authorizers):
             self.clients.append(Authorizer(number, directory, run_by=run_by, **asking, **settings))
         for number in range(authorizers, authorizers + oauth):
-            self.clients.append(Authorizer(number, directory, run_by=run_by, **oauth_mode(service.issuer_url), **settings))
+            own = oauth_mode(service.issuer_url) | settings
+            self.clients.append(Authorizer(number, directory, run_by=run_by, decides_itself=True, **own))
         self.load = Load(self.ledger, self.clients, cases, pause)
         self.memory = Memory(self._pids, lambda: self.load.phase)
         self._records = None

@@ -157,6 +157,41 @@ def test_another_reason_is_taken_while_all_is_not_well_only():
             checker.check_records(ledger, records)
 
 
+class Retrying:
+    name, attempts = "retrying", 4
+
+
+class Deciding:
+    name, attempts = "deciding", 0
+
+
+@pytest.mark.parametrize("phase", ["before", "after"])
+@pytest.mark.parametrize("count", [0, 2])
+def test_where_nothing_is_broken_nobody_asks_twice(phase, count):
+    """Whoever may ask again has one record, also of an answer that does not tell its id; and may have more when it is slow."""
+    ledger = Ledger()
+    line = ledger.send(Retrying, BAD, phase)
+    ledger.answer(line, Reply(DENY), phase)
+    record = {"path": line.path, "outcome": DENY, "reason": BAD.reason}
+    records = [record | {"id": str(number)} for number in range(count)]
+    with pytest.raises(Broken, match="another number of records than one while nothing was broken: 1"):
+        checker.check_records(ledger, records)
+    checker.check_records(ledger, [record | {"id": "1"}])
+    line.answered = line.sent + 2 * checker.SHORTEST_ATTEMPT_SECONDS
+    checker.check_records(ledger, records)
+    line.answered, line.answered_in = line.sent, "during"
+    checker.check_records(ledger, records)
+
+
+def test_whoever_decides_itself_has_no_record():
+    ledger = Ledger()
+    line = ledger.send(Deciding, GOOD, "after")
+    ledger.answer(line, Reply(PERMIT), "after")
+    checker.check_records(ledger, [])
+    with pytest.raises(Broken, match="more records than attempts"):
+        checker.check_records(ledger, [{"id": "1", "path": line.path, "outcome": PERMIT, "reason": "permitted"}])
+
+
 def recovering(*replies):
     """A ledger of these, as (client, when it is sent, case, outcome), each answered 0.1 s later."""
     ledger = Ledger()
