@@ -171,6 +171,18 @@ def lost_to_a_kill(line, killed):
     return any(since - WRITTEN_WITHIN_SECONDS <= line.answered and line.sent <= until for since, until in killed)
 
 
+def check_nobody_was_decided_on(failure, lines, clients, questions, connections):
+    """While a name cannot be resolved because of that `failure`: every client tried, and there were `questions` to the
+    resolver, no `connections`, and no decisions."""
+    lines = list(lines)
+    if not questions:
+        raise AssertionError(f"{failure}: nobody asked for the name")
+    if connections:
+        raise AssertionError(f"{failure}: {connections} connections were opened to a name that cannot be resolved")
+    refuse(f"{failure}: decided where nobody can be asked", (line for line in lines if line.reply and line.reply.outcome != NONE))
+    refuse(f"{failure}: clients that never tried", sorted(set(clients) - {line.client for line in lines if line.reply}))
+
+
 def check_the_fault_was_felt(ledger, phase="during"):
     """A fault that nobody noticed proves nothing. What was on its way when it began counts, too."""
     felt = (line for line in ledger.lines if phase in (line.phase, line.answered_in))

@@ -60,9 +60,10 @@ class Load:
         time.sleep(seconds)
         self._still_runs()
 
-    def turn(self):
-        """Waits until every client has sent something from now on, and had its answer: nothing older is on its way."""
-        mark = len(self.ledger.lines)
+    def turn(self, mark=None):
+        """Waits until every client has sent something from now on, or after so many lines, and had its answer: nothing older
+        is on its way."""
+        mark = len(self.ledger.lines) if mark is None else mark
         self._wait(lambda: {line.client for line in self.ledger.lines[mark:] if line.reply}, "an answer")
 
     def _wait(self, heard, what, seconds=PATIENCE_SECONDS):

@@ -239,6 +239,22 @@ def test_a_crowd_that_nobody_decides_on():
             check(*turned_away, one)
 
 
+def test_a_decision_where_nobody_can_be_asked():
+    undecided = told((GOOD, Reply(NONE)), (BAD, Reply(NONE)))[0].lines
+    check = checker.check_nobody_was_decided_on
+    check("refused", undecided, ["somebody"], 1, 0)
+    with pytest.raises(AssertionError, match="refused: nobody asked for the name"):
+        check("refused", undecided, ["somebody"], 0, 0)
+    with pytest.raises(AssertionError, match="refused: 2 connections were opened"):
+        check("refused", undecided, ["somebody"], 1, 2)
+    with pytest.raises(Broken, match="never tried: 1\n  another"):
+        check("refused", undecided, ["somebody", "another"], 1, 0)
+    for case, outcome in (GOOD, PERMIT), (BAD, DENY):
+        lines = told((GOOD, Reply(NONE)), (case, Reply(outcome)))[0].lines
+        with pytest.raises(Broken, match="decided where nobody can be asked: 1"):
+            check("refused", lines, ["somebody"], 1, 0)
+
+
 def remembered(**phases):
     """The memory of a process of which there are these samples, in MiB."""
     memory = Memory(lambda: {"service": 1}, lambda: "during")
