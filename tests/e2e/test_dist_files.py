@@ -20,7 +20,7 @@ def test_every_file_names_the_same_rust():
     toolchain = tomllib.loads((REPOSITORY / "rust-toolchain.toml").read_text())["toolchain"]["channel"]
     dockerfile = (REPOSITORY / "Dockerfile").read_text()
     assert re.findall(r"^ARG RUST=(.*)$", dockerfile, re.MULTILINE) == [toolchain]
-    assert workflow("ci.yml")["jobs"]["test"]["container"] == f"rust:{toolchain}-bookworm"
+    assert workflow("ci.yml")["jobs"]["test"]["container"]["image"] == f"rust:{toolchain}-bookworm"
 
 
 def test_docker_gets_all_that_cargo_asks_for(tmp_path):

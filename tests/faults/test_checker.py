@@ -12,6 +12,7 @@ from checker import Broken
 from ledger import DENY, NONE, PERMIT, Ledger, Recovery, Reply
 from memory import INTERVAL_SECONDS, Memory
 from misbehaving_service import SidebandService
+from namespaces import needs_mounts
 
 GOOD = Case("good", "planets", "a token", "permitted")
 BAD = Case("bad", "moons", "a token", "insufficient_scope")
@@ -309,6 +310,25 @@ def test_the_memory_of_a_process_that_runs():
     memory.check({"service": 10_000}, {"service": 1000}, {"service": 1000})
     with pytest.raises(AssertionError, match="expected at most 1$"):
         memory.check({"service": 1}, {"service": 1000}, {"service": 1000})
+
+
+def test_what_cannot_be_mounted_is_not_skipped_unless_told_so(tmp_path, monkeypatch):
+    """With an `unshare` that is not allowed to, and with none."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("FAULTS_SKIP", raising=False)
+    with pytest.raises(pytest.fail.Exception, match="No such file.*\n.*FAULTS_SKIP=mounts"):
+        needs_mounts()
+    refusing = tmp_path / "unshare"
+    refusing.write_text("#!/bin/sh\necho unshare: Operation not permitted >&2\nexit 1\n")
+    refusing.chmod(0o755)
+    with pytest.raises(pytest.fail.Exception, match="Operation not permitted\n.*FAULTS_SKIP=mounts"):
+        needs_mounts()
+    monkeypatch.setenv("FAULTS_SKIP", "mounts")
+    with pytest.raises(pytest.skip.Exception):
+        needs_mounts()
+    monkeypatch.setenv("FAULTS_SKIP", "everything")
+    with pytest.raises(AssertionError, match="expected mounts"):
+        needs_mounts()
 
 
 def test_a_service_that_permits_everyone_is_found(stage):
