@@ -81,12 +81,12 @@ def resources(statement):
 
 
 class Authorizer:
-    """A Lambda authorizer, one event at a time as Lambda does. `settings` say who decides."""
+    """A Lambda authorizer, one event at a time as Lambda does. `settings` say who decides; `decides_itself` whether it does."""
 
-    def __init__(self, number, directory, retries=1, run_by=(), **settings):
+    def __init__(self, number, directory, retries=1, run_by=(), decides_itself=False, **settings):
         self.name = f"authorizer {number}"
         # The HTTP client sends a request again where the connection broke off while it lay idle (pdp::http::Http::send).
-        self.attempts = 2 * (1 + retries)
+        self.attempts = 0 if decides_itself else 2 * (1 + retries)
         directory = directory / f"authorizer-{number}"
         directory.mkdir()
         self.native = NativeAuthorizer(directory, run_by, MAX_RETRIES=str(retries), **settings)

@@ -1,6 +1,7 @@
 """What was asked and what was answered: a line for every request of the load."""
 
 import itertools
+import math
 import secrets
 import time
 from dataclasses import dataclass, field
@@ -29,7 +30,8 @@ class Line:
 
     `permitted` is what the policy says: True, False, or None while both may be right, which a test has to explain.
     `reason` is the reason code that it has, or None while several may be right.
-    `phase` is the one in which it was sent, `answered_in` the one in which it was answered.
+    `phase` is the one in which it was sent, `answered_in` the one in which it was answered. `attempts` is how often the
+    service may be asked for it, none where the client decides itself.
     """
 
     path: str
@@ -51,6 +53,14 @@ class Line:
             told = [self.reply.reason, self.reply.decision, self.reply.note]
             got = f"{self.reply.outcome} after {1000 * (self.answered - self.sent):.0f} ms " + " ".join(filter(None, told))
         return f"{self.sent:.3f} {self.phase:10} {self.client:12} {self.path:22} {self.case.name}: expected {expected}, got {got}"
+
+
+@dataclass
+class Recovery:
+    """From when all was mended until something broke again, by `time.monotonic`."""
+
+    began: float
+    ended: float = math.inf
 
 
 class Ledger:

@@ -4,7 +4,7 @@ import itertools
 import threading
 import time
 
-from ledger import PERMIT
+from ledger import PERMIT, Recovery
 
 PATIENCE_SECONDS = 20
 
@@ -23,6 +23,7 @@ class Load:
         self.pause = pause
         self.phase = "before"
         self.expect = None
+        self.recoveries = []
         self._over = threading.Event()
         self._threads = []
         self._errors = []
@@ -48,8 +49,10 @@ class Load:
             self._errors.append(f"{client.name}: {error!r}")
 
     def before(self, seconds):
-        """Goes on for so long while all is well. What is asked after this is in the phase `during`."""
+        """Goes on for so long while all is well, or well again. What is asked after this is in the phase `during`."""
         self.go_on(seconds)
+        for recovery in self.recoveries[-1:]:
+            recovery.ended = time.monotonic()
         self.phase = "during"
 
     def go_on(self, seconds):
@@ -57,9 +60,10 @@ class Load:
         time.sleep(seconds)
         self._still_runs()
 
-    def turn(self):
-        """Waits until every client has sent something from now on, and had its answer: nothing older is on its way."""
-        mark = len(self.ledger.lines)
+    def turn(self, mark=None):
+        """Waits until every client has sent something from now on, or after so many lines, and had its answer: nothing older
+        is on its way."""
+        mark = len(self.ledger.lines) if mark is None else mark
         self._wait(lambda: {line.client for line in self.ledger.lines[mark:] if line.reply}, "an answer")
 
     def _wait(self, heard, what, seconds=PATIENCE_SECONDS):
@@ -73,11 +77,11 @@ class Load:
             time.sleep(0.02)
 
     def recovered(self, seconds=PATIENCE_SECONDS):
-        """Waits until every client has been permitted something that it asked for from now on. Returns how long it took."""
+        """All is mended: waits until every client has been permitted something that it asked for from now on."""
         self.phase = "recovering"
-        started, mark = time.monotonic(), len(self.ledger.lines)
+        mark = len(self.ledger.lines)
+        self.recoveries.append(Recovery(time.monotonic()))
         self.permitted(lambda line: True, seconds, mark)
-        return time.monotonic() - started
 
     def permitted(self, wanted, seconds=PATIENCE_SECONDS, mark=None):
         """Waits until every client has been permitted a request that is `wanted`, of those sent from now on."""

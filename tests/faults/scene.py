@@ -15,6 +15,9 @@ SERVICE_MIB = 64
 AUTHORIZER_MIB = 24
 SERVICE_GROWTH_MIB = 8
 AUTHORIZER_GROWTH_MIB = 2
+# From before the fault to the end: 12 and 0.1 MiB at most. A service goes on to fill its buffers and the caches of SQLite.
+SERVICE_WHOLE_MIB = 20
+AUTHORIZER_WHOLE_MIB = 1
 # Of an authorizer, for one decision with all retries: the default.
 BUDGET = "2s"
 
@@ -32,7 +35,8 @@ class Scene:
         for number in range(authorizers):
             self.clients.append(Authorizer(number, directory, run_by=run_by, **asking, **settings))
         for number in range(authorizers, authorizers + oauth):
-            self.clients.append(Authorizer(number, directory, run_by=run_by, **oauth_mode(service.issuer_url), **settings))
+            own = oauth_mode(service.issuer_url) | settings
+            self.clients.append(Authorizer(number, directory, run_by=run_by, decides_itself=True, **own))
         self.load = Load(self.ledger, self.clients, cases, pause)
         self.memory = Memory(self._pids, lambda: self.load.phase)
         self._records = None
@@ -50,11 +54,15 @@ class Scene:
         """Of the clients whose name begins so."""
         return [line for line in self.ledger.of(phase) if line.client.startswith(kind)]
 
-    def check(self, killed=(), also=(), felt=True, unhurt=(), service_mib=SERVICE_MIB, service_growth_mib=SERVICE_GROWTH_MIB):
+    def check(
+        self, killed=(), also=(), felt=True, unhurt=(),
+        service_mib=SERVICE_MIB, service_growth_mib=SERVICE_GROWTH_MIB, service_whole_mib=SERVICE_WHOLE_MIB,
+    ):
         """Everything that must hold, in one place.
 
-        `killed` and `also`: as `checker.check_records` has them. `felt`: whether some request went without a decision. `unhurt`: clients that were
-        answered as the policy says all the time, by the beginning of their name.
+        `killed` and `also`: as `checker.check_records` has them. `felt`: whether some request went without a decision.
+        `unhurt`: clients that were answered as the policy says all the time, by the beginning of their name. Bounds of the
+        service's memory: as `Memory.check` has them.
         """
         checker.check_nothing_was_allowed_that_policy_denies(self.ledger)
         for phase in ("before", "after"):
@@ -62,6 +70,7 @@ class Scene:
         for kind in unhurt:
             for phase in ("during", "recovering"):
                 checker.check_everyone_is_answered_as_the_policy_says(self.lines_of(phase, kind))
+        checker.check_recoveries(self.ledger, self.load.recoveries, [client.name for client in self.clients])
         if felt:
             checker.check_the_fault_was_felt(self.ledger)
         self._records = self.service.records()
@@ -69,6 +78,7 @@ class Scene:
         self.memory.check(
             {"service": service_mib, "authorizer": AUTHORIZER_MIB},
             {"service": service_growth_mib, "authorizer": AUTHORIZER_GROWTH_MIB},
+            {"service": service_whole_mib, "authorizer": AUTHORIZER_WHOLE_MIB},
         )
 
     def summary(self):

@@ -65,9 +65,9 @@ class Service:
 
     def kill(self):
         """SIGKILL; returns when that was, as `checker.check_records` wants it."""
+        began = time.monotonic()
         self.process.kill()
-        now = time.monotonic()
-        return now, now
+        return began, time.monotonic()
 
     def hang(self):
         os.kill(self.pid, signal.SIGSTOP)

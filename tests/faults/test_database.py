@@ -7,7 +7,7 @@ nobody may notice, and no record may be missing.
 
 import pytest
 
-from checker import STARTING
+from checker import BEFORE_A_KILL_SECONDS, STARTING
 from postgres import Postgres
 
 # Up to 64 MiB of records wait (docs/decisions.md); these tests leave some thousand waiting, of about 1 KB each.
@@ -55,7 +55,7 @@ def test_the_service_starts_anew_once_the_database_is_back(stage, seconds, datab
     service = stage.serve(database.url)
     scene = stage.scene(service, pause=PAUSE_SECONDS)
     with scene.running() as load:
-        load.before(seconds.before)
+        load.before(BEFORE_A_KILL_SECONDS)
         database.kill()
         load.go_on(seconds.fault / 4)
         # What waited since the database was killed is lost with the process.

@@ -1,16 +1,19 @@
 """The decision service is killed, or hangs, while it is asked."""
 
-from checker import STARTING
+from checker import BEFORE_A_KILL_SECONDS, STARTING
+
+# A processor that only decides, and has no time to write, would make "about a second" longer.
+PAUSE_SECONDS = 0.005
 
 
 def test_killed_and_started_again(stage, seconds):
     """docs/decisions.md: "A process that is killed loses what it has not written", and nothing else."""
     service = stage.serve()
-    scene = stage.scene(service)
+    scene = stage.scene(service, pause=PAUSE_SECONDS)
     killed = []
     with scene.running() as load:
-        load.before(seconds.before)
         for _ in range(2):
+            load.before(BEFORE_A_KILL_SECONDS)
             killed.append(service.kill())
             load.go_on(seconds.fault / 2)
             service.start()
