@@ -89,7 +89,9 @@ def test_nothing_of_this_machine_reaches_a_compiler(monkeypatch, tmp_path):
     assert environment["HTTPS_PROXY"] == "http://127.0.0.1:9"
     # C code that asks when it was compiled is answered the same for every commit.
     assert environment["SOURCE_DATE_EPOCH"] != str(EPOCH)
-    assert environment["TARGET_CFLAGS"].endswith("-Wno-date-time")
+    # A build for this machine heeds no variable without the name of a target (crate cc, "External configuration").
+    for name in ("CFLAGS_x86_64_unknown_linux_gnu", "CFLAGS_aarch64_unknown_linux_gnu"):
+        assert environment[name].endswith("-Wno-date-time")
     # aws-lc is told here what .cargo/config.toml tells it, and where paths are to lead.
     assert environment["AWS_LC_SYS_CFLAGS"].startswith("-DMY_ASSEMBLER_IS_TOO_OLD_FOR_512AVX -ffile-prefix-map=")
     for triple in ("X86_64_UNKNOWN_LINUX_GNU", "AARCH64_UNKNOWN_LINUX_GNU", "WASM32_UNKNOWN_UNKNOWN"):

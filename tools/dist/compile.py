@@ -131,13 +131,15 @@ def environment(workspace: Workspace) -> dict[str, str]:
     aws_lc = f"{settings['AWS_LC_SYS_CFLAGS']} {c}"
     # For each target, so that what runs while compiling keeps its paths, and need not be compiled twice.
     flags = {f"CARGO_TARGET_{triple.upper().replace('-', '_')}_RUSTFLAGS": rust for triple in [WASM, *TRIPLES.values()]}
+    # By the names of the targets: those without one (`TARGET_CFLAGS`) do not hold where the target is the machine that builds.
+    c_flags = {f"CFLAGS_{triple.replace('-', '_')}": c for triple in TRIPLES.values()}
     return {
         **kept,
         **flags,
+        **c_flags,
         # cargo-zigbuild and zig come from where this Python does.
         "PATH": f"{Path(sys.executable).parent}:{kept.get('PATH', '')}",
         "AWS_LC_SYS_CFLAGS": aws_lc,
-        "TARGET_CFLAGS": c,
         "CARGO_INCREMENTAL": "0",
         "CARGO_TARGET_DIR": str(workspace.target),
         "CARGO_ZIGBUILD_CACHE_DIR": str(workspace.target / "zigbuild"),
