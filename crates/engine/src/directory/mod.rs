@@ -135,15 +135,12 @@ impl<F> Reader<F> {
                     .help("keep one of the two")),
             },
             Kind::Service => (self.service)(file).map(|document| documents.push((path, document))),
-            Kind::Validators(name) => (self.validators)(file)
-                .map(|document| drop(policies.validators.insert(name, document))),
-            Kind::Policy(name) => match (self.text)(file) {
-                Some(text) => {
-                    policies.texts.insert(name, text);
-                    Ok(())
-                }
-                None => Err(Diagnostic::new(path, None, "expected the text of a policy")),
-            },
+            Kind::Validators(name) => policies.add_validators(name, (self.validators)(file)),
+            Kind::Policy(name) => {
+                let text = (self.text)(file);
+                let nothing = || Diagnostic::new(path, None, "expected the text of a policy");
+                policies.add_text(name, text.ok_or_else(nothing))
+            }
             Kind::Stray => Err(Diagnostic::new(path, None, "not a file that is read")
                 .help("API services are files services/<name>.yaml, policies are files policies/<name>.<language>; a name with a dot before it is left alone")),
             Kind::Other => Ok(()),

@@ -34,11 +34,40 @@ pub(super) struct Wanted {
 /// The policy files of a directory, by their names below `policies/`.
 #[derive(Default)]
 pub(super) struct PolicyFiles<'a> {
-    pub(super) validators: HashMap<&'a str, ValidatorsDocument>,
-    pub(super) texts: BTreeMap<&'a str, &'a str>,
+    /// `None` for those that cannot be read, of which the problems say why.
+    validators: HashMap<&'a str, Option<ValidatorsDocument>>,
+    texts: BTreeMap<&'a str, &'a str>,
+    /// Whether there are files that cannot be read.
+    unread: bool,
 }
 
-impl PolicyFiles<'_> {
+impl<'a> PolicyFiles<'a> {
+    /// Adds a policy of validators, or notes that it is there and cannot be read.
+    pub(super) fn add_validators(
+        &mut self,
+        name: &'a str,
+        read: Result<ValidatorsDocument, Diagnostic>,
+    ) -> Result<(), Diagnostic> {
+        let (document, outcome) = match read {
+            Ok(document) => (Some(document), Ok(())),
+            Err(problem) => (None, Err(problem)),
+        };
+        self.unread |= outcome.is_err();
+        self.validators.insert(name, document);
+        outcome
+    }
+
+    /// Adds a policy of another language, or notes that there is one that cannot be read.
+    pub(super) fn add_text(
+        &mut self,
+        name: &'a str,
+        read: Result<&'a str, Diagnostic>,
+    ) -> Result<(), Diagnostic> {
+        self.unread |= read.is_err();
+        self.texts.insert(name, read?);
+        Ok(())
+    }
+
     /// Compiles every file, and binds those that are wanted into the steps of the services.
     pub(super) fn bind(
         self,
@@ -52,11 +81,11 @@ impl PolicyFiles<'_> {
             problems.push(Diagnostic::new("policies", None, message));
             return;
         }
-        let before = problems.len();
+        let (before, unread) = (problems.len(), self.unread);
         let files = self.compile(services, languages, problems);
-        // What does not compile is among the problems; that nothing can be found in it is not worth
-        // another one.
-        let complete = problems.len() == before;
+        // What cannot be read or does not compile is among the problems; that nothing can be found in it is not worth
+        // another one, and nothing is wrong with the service that asks for it.
+        let complete = problems.len() == before && !unread;
         for want in wanted {
             let Some(file) = files.get(&want.policy) else {
                 if complete {

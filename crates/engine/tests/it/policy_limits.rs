@@ -83,6 +83,19 @@ fn what_embeds_a_file_that_is_wrong_says_nothing_more() {
         );
         assert_eq!(problems.lines().count(), 1, "{problems}");
     }
+    // Nor what embeds or asks for one that cannot be read.
+    let unread = [
+        ("a.yaml", &*embedding("b.yaml", 2, 1)),
+        ("b.yaml", "validator: []"),
+    ];
+    assert_eq!(
+        policy(&unread).unwrap_err(),
+        "policies/b.yaml:1:1: unknown key \"validator\"; did you mean \"validators\"?"
+    );
+    assert_eq!(
+        policy(&[("a.yaml", "validator: []")]).unwrap_err(),
+        "policies/a.yaml:1:1: unknown key \"validator\"; did you mean \"validators\"?"
+    );
     let circle = [
         ("a.yaml", &*embedding("b.yaml", 1, 0)),
         ("b.yaml", &*embedding("c.yaml", 1, 0)),

@@ -106,14 +106,20 @@ struct Open {
 }
 
 impl<'a> ValidatorsReader<'a> {
-    /// A reader of documents by file name, relative to `policies/`.
+    /// A reader of documents by file name, relative to `policies/`; `None` for those that cannot be read, of which the
+    /// problems say why.
     pub(crate) fn new(
-        documents: HashMap<&'a str, ValidatorsDocument>,
+        documents: HashMap<&'a str, Option<ValidatorsDocument>>,
         problems: &'a mut Vec<Diagnostic>,
     ) -> Self {
+        let unread = documents.iter().filter(|(_, document)| document.is_none());
+        let done = unread.map(|(name, _)| ((*name).to_owned(), None));
         Self {
-            documents,
-            done: HashMap::new(),
+            done: done.collect(),
+            documents: documents
+                .into_iter()
+                .filter_map(|(name, document)| Some((name, document?)))
+                .collect(),
             begun: HashSet::new(),
             open: Vec::new(),
             count: 0,
