@@ -1,8 +1,16 @@
 //! How large policies of validators may be, how much they may do, and which file is named where that is too much.
 
-use portcullis_engine::{PolicySet, compile};
+use std::fmt::Write as _;
 
-use crate::issuer::source;
+use portcullis_engine::{
+    DocumentFile, MAX_POLICY_BYTES, PolicySet, Progress, Rehearsal, compile, compile_documents,
+    documents,
+};
+use portcullis_jose::AwsLc;
+use portcullis_model::Decision;
+use serde_json::{Value, json};
+
+use crate::issuer::{AUDIENCE, ISSUER, NOW, request, source, summary};
 
 const SERVICE: &str = "
 name: S
@@ -20,11 +28,119 @@ fn policy(files: &[(&str, &str)]) -> Result<PolicySet, String> {
     compile(&sources, &[]).map_err(|problems| problems.to_string())
 }
 
+/// The same, as a bundle carries it.
+fn bundled(files: &[(&str, &str)]) -> Result<PolicySet, String> {
+    let mut sources = vec![source("services/s.yaml", SERVICE)];
+    for (name, text) in files {
+        sources.push(source(&format!("policies/{name}"), text));
+    }
+    let documents = documents(&sources).map_err(|problems| problems.to_string())?;
+    compile_documents(&documents, &[]).map_err(|problems| problems.to_string())
+}
+
+fn decide(policy: &PolicySet, headers: &[(&str, &str)]) -> Decision {
+    let claims = json!({
+        "iss": ISSUER, "aud": AUDIENCE, "sub": "u1", "client_id": "c1", "jti": "j1",
+        "iat": NOW, "exp": NOW + 300,
+    });
+    let claims = claims.as_object().unwrap().clone();
+    let host = Rehearsal::new(claims, Some("at+jwt".to_owned()), &AwsLc);
+    let authorization = format!("Bearer {}", Rehearsal::TOKEN);
+    let mut headers = headers.to_vec();
+    headers.push(("authorization", &authorization));
+    let request = request("GET", "https://api.example.com/x", &headers);
+    match policy.decide(&request, &host, NOW) {
+        Progress::Decided(decision) => decision,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A policy of one validator with so many of these tests.
+fn tests(count: usize, field: &str) -> String {
+    let mut text = "validators:\n- name: attributes\n  conf:\n   fields:\n".to_owned();
+    for _ in 0..count {
+        writeln!(text, "   - {field}").unwrap();
+    }
+    text
+}
+
 /// A policy that embeds that file so many times, after so many validators that always hold.
 fn embedding(file: &str, times: usize, plain: usize) -> String {
     let plain = "  - name: 'true'\n".repeat(plain);
     let embed = format!("  - {{ name: policy, conf: {{ policy: {file} }} }}\n").repeat(times);
     format!("validators:\n{plain}{embed}")
+}
+
+const MISSING: &str = "{ field: login, comparator: not_exists }";
+
+#[test]
+fn policies_of_validators_are_as_large_as_those_of_other_languages() {
+    let refused = format!(
+        "policies/a.yaml: the policy is larger than {MAX_POLICY_BYTES} bytes; put a part of it into another file, and embed that with a validator \"policy\""
+    );
+    // In YAML, with and without comments.
+    let large = tests(20_000, MISSING);
+    assert_eq!(policy(&[("a.yaml", &large)]).unwrap_err(), refused);
+    let small = tests(1, MISSING);
+    let padded = |bytes: usize| format!("{small}#{}", "x".repeat(bytes - small.len() - 1));
+    let fits = padded(MAX_POLICY_BYTES);
+    let decision = decide(&policy(&[("a.yaml", &fits)]).unwrap(), &[]);
+    assert_eq!(summary(&decision), "permit permitted");
+    let beyond = padded(MAX_POLICY_BYTES + 1);
+    assert_eq!(policy(&[("a.yaml", &beyond)]).unwrap_err(), refused);
+    // In a bundle.
+    assert_eq!(bundled(&[("a.yaml", &large)]).unwrap_err(), refused);
+    // An alias is as large as what it stands for.
+    let long = format!("[&v {}]", "x".repeat(30_000));
+    let value = |alias: &str| {
+        format!("{{ field: request.method, comparator: not_equals, value: {alias} }}")
+    };
+    let aliased = |times: usize| {
+        let first = tests(1, &value(&long));
+        let more = format!("   - {}\n", value("[*v]")).repeat(times);
+        format!("{first}{more}")
+    };
+    policy(&[("a.yaml", &aliased(3))]).unwrap();
+    bundled(&[("a.yaml", &aliased(3))]).unwrap();
+    assert_eq!(policy(&[("a.yaml", &aliased(4))]).unwrap_err(), refused);
+    assert_eq!(bundled(&[("a.yaml", &aliased(4))]).unwrap_err(), refused);
+}
+
+#[test]
+fn what_fits_as_yaml_fits_into_a_bundle() {
+    // JSON has quotes that YAML does not need.
+    let field = "{field: login, comparator: not_exists},";
+    let fields = field.repeat((MAX_POLICY_BYTES - 100) / field.len());
+    let text = format!("validators: [{{ name: attributes, conf: {{ fields: [{fields}] }} }}]");
+    let files = [("a.yaml", text.as_str())];
+    policy(&files).unwrap();
+    bundled(&files).unwrap();
+    let documents = documents(&[source("policies/a.yaml", &text)]).unwrap();
+    assert!(documents[0].document.to_string().len() > MAX_POLICY_BYTES);
+}
+
+#[test]
+fn a_document_is_bounded_by_itself() {
+    let fields = vec![json!({ "field": "login", "comparator": "not_exists" }); 20_000];
+    let validators = json!([{ "name": "attributes", "conf": { "fields": fields } }]);
+    let file = |path: &str, document: Value| DocumentFile {
+        path: path.to_owned(),
+        document,
+    };
+    let files = [
+        file(
+            "services/s.yaml",
+            json!({
+                "name": "S", "base_urls": ["https://api.example.com"],
+                "operations": [{ "name": "all", "paths": ["/**"], "public": true }],
+            }),
+        ),
+        file("policies/a.yaml", json!({ "validators": validators })),
+    ];
+    let problems = compile_documents(&files, &[]).unwrap_err();
+    let only = problems.0.iter().map(|one| one.message.as_str());
+    let expected = format!("the policy is larger than {MAX_POLICY_BYTES} bytes");
+    assert_eq!(only.collect::<Vec<_>>(), [expected]);
 }
 
 #[test]
