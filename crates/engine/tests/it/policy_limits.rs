@@ -7,7 +7,7 @@ use portcullis_engine::{
     documents,
 };
 use portcullis_jose::AwsLc;
-use portcullis_model::Decision;
+use portcullis_model::{Check, Decision};
 use serde_json::{Value, json};
 
 use crate::issuer::{AUDIENCE, ISSUER, NOW, request, source, summary};
@@ -55,6 +55,12 @@ fn decide(policy: &PolicySet, headers: &[(&str, &str)]) -> Decision {
     }
 }
 
+/// The step of the trace in which the policy was asked.
+fn asked(decision: &Decision) -> &Check {
+    let mut checks = decision.trace.checks.iter();
+    checks.find(|check| check.name == "policy").unwrap()
+}
+
 /// A policy of one validator with so many of these tests.
 fn tests(count: usize, field: &str) -> String {
     let mut text = "validators:\n- name: attributes\n  conf:\n   fields:\n".to_owned();
@@ -72,6 +78,67 @@ fn embedding(file: &str, times: usize, plain: usize) -> String {
 }
 
 const MISSING: &str = "{ field: login, comparator: not_exists }";
+
+#[test]
+fn each_test_is_a_step_whatever_it_compares() {
+    for test in [
+        MISSING,
+        "{ field: request.method, comparator: exists }",
+        "{ field: request.method, comparator: starts_with, value: G }",
+        "{ field: request.method, comparator: ends_with, value: T }",
+        "{ field: request.now, comparator: not_exists }",
+    ] {
+        let many = tests(1000, test);
+        let within = policy(&[("a.yaml", &embedding("b.yaml", 98, 0)), ("b.yaml", &many)]);
+        let decision = decide(&within.unwrap(), &[]);
+        assert_eq!(summary(&decision), "permit permitted", "{test}");
+        let beyond = policy(&[("a.yaml", &embedding("b.yaml", 499, 0)), ("b.yaml", &many)]);
+        let decision = decide(&beyond.unwrap(), &[]);
+        assert_eq!(summary(&decision), "403 policy_limit_exceeded", "{test}");
+        let check = asked(&decision);
+        assert_eq!(
+            check.detail,
+            "a.yaml: the policy was stopped at its limit of steps"
+        );
+        assert_eq!(check.attributes, []);
+    }
+}
+
+#[test]
+fn a_trace_notes_the_first_thousand_attributes() {
+    for (times, noted, more) in [
+        (2, 1000, ""),
+        (3, 1000, "; only the first 1000 attributes are noted"),
+    ] {
+        let many = tests(500, MISSING);
+        let files = [
+            ("a.yaml", &*embedding("b.yaml", times, 0)),
+            ("b.yaml", &many),
+        ];
+        let decision = decide(&policy(&files).unwrap(), &[]);
+        let check = asked(&decision);
+        assert_eq!(check.attributes.len(), noted);
+        assert_eq!(check.detail, format!("a.yaml: every validator holds{more}"));
+    }
+}
+
+#[test]
+fn long_texts_take_more_steps() {
+    let test = "{ field: request.headers.X-Long, comparator: regex, value: '^a' }";
+    let files = [
+        ("a.yaml", &*embedding("b.yaml", 10, 0)),
+        ("b.yaml", &tests(100, test)),
+    ];
+    let policy = policy(&files).unwrap();
+    let long = "a".repeat(15 * 1024);
+    for (value, expected) in [
+        ("abc", "permit permitted"),
+        (&long, "403 policy_limit_exceeded"),
+    ] {
+        let decision = decide(&policy, &[("X-Long", value)]);
+        assert_eq!(summary(&decision), expected);
+    }
+}
 
 #[test]
 fn policies_of_validators_are_as_large_as_those_of_other_languages() {

@@ -366,7 +366,7 @@ impl<'a> ValidatorsReader<'a> {
         } = &field.value;
         let attribute = match validator {
             "identity-context" => Path::in_context(&name.value),
-            "header" => Ok(Path::header(&name.value)),
+            "header" => Path::header(&name.value),
             _ => Path::from_root(name.value.trim_start_matches('$')),
         };
         let attribute = match attribute {
