@@ -1,5 +1,7 @@
 //! What a decision asks of rules, policies and statements, each answer written down as a check.
 
+use std::mem;
+
 use portcullis_model::{
     Challenge, ChallengeError, Check, CheckOutcome, Deny, Level, ReasonCode, Trace,
 };
@@ -47,12 +49,12 @@ pub(crate) fn ask_policy(
     input: &PolicyInput<'_>,
 ) -> PolicyAnswer {
     let file = &bound.file;
-    let answer = bound.policy.evaluate(input);
-    let (permit, detail, attributes) = match &answer {
+    let mut answer = bound.policy.evaluate(input);
+    let (permit, detail, attributes) = match &mut answer {
         Ok(verdict) => (
             verdict.permit,
             verdict.detail.clone(),
-            verdict.attributes.clone(),
+            mem::take(&mut verdict.attributes),
         ),
         Err(failure) => (false, failure.to_string().into(), Vec::new()),
     };

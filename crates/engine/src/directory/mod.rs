@@ -22,7 +22,8 @@ use document::{RootDocument, ServiceDocument};
 use policies::PolicyFiles;
 use service::ServiceReader;
 
-/// Largest policy file, in bytes.
+/// Largest file of a policy directory, in bytes. Policies of services and operations are smaller
+/// ([`MAX_POLICY_BYTES`](crate::MAX_POLICY_BYTES)).
 pub const MAX_SOURCE_BYTES: usize = 1024 * 1024;
 /// Most API services in a directory.
 const MAX_SERVICES: usize = 1000;
@@ -81,7 +82,7 @@ pub fn compile_documents(
         path: |file: &DocumentFile| file.path.as_str(),
         root: document::from_json,
         service: document::from_json,
-        validators: document::from_json,
+        validators: policies::validators_from_json,
         text: |file: &DocumentFile| file.document.as_str(),
     };
     reader.compile(files, languages)
@@ -100,7 +101,7 @@ pub fn compile(
         path: |file: &SourceFile| file.path.as_str(),
         root: document::parse,
         service: document::parse,
-        validators: document::parse,
+        validators: policies::parse_validators,
         text: |file: &SourceFile| Some(file.text.as_str()),
     };
     reader.compile(files, languages)
@@ -135,15 +136,12 @@ impl<F> Reader<F> {
                     .help("keep one of the two")),
             },
             Kind::Service => (self.service)(file).map(|document| documents.push((path, document))),
-            Kind::Validators(name) => (self.validators)(file)
-                .map(|document| drop(policies.validators.insert(name, document))),
-            Kind::Policy(name) => match (self.text)(file) {
-                Some(text) => {
-                    policies.texts.insert(name, text);
-                    Ok(())
-                }
-                None => Err(Diagnostic::new(path, None, "expected the text of a policy")),
-            },
+            Kind::Validators(name) => policies.add_validators(name, (self.validators)(file)),
+            Kind::Policy(name) => {
+                let text = (self.text)(file);
+                let nothing = || Diagnostic::new(path, None, "expected the text of a policy");
+                policies.add_text(name, text.ok_or_else(nothing))
+            }
             Kind::Stray => Err(Diagnostic::new(path, None, "not a file that is read")
                 .help("API services are files services/<name>.yaml, policies are files policies/<name>.<language>; a name with a dot before it is left alone")),
             Kind::Other => Ok(()),

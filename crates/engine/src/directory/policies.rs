@@ -5,17 +5,57 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use portcullis_model::Level;
+use serde_json::Value;
 
+use super::{DocumentFile, SourceFile, document};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::policy::validators::{ValidatorsDocument, ValidatorsReader};
 use crate::policy::{
-    OperationOutline, PolicyFile, PolicyLanguage, PolicyPlace, ServiceOutline, World, check_text,
+    OperationOutline, PolicyFile, PolicyLanguage, PolicyPlace, ServiceOutline, World, check_size,
+    check_text,
 };
 use crate::policy_set::{ApiService, BoundPolicy, Requirement, Step};
 use crate::statement::Phase;
 
 /// Most policy files of a directory.
 const MAX_POLICIES: usize = 1000;
+
+/// Parses a policy of validators. Its brackets are not counted: the parser bounds depth, the compiler nesting.
+pub(super) fn parse_validators(file: &SourceFile) -> Result<ValidatorsDocument, Diagnostic> {
+    bounded(&file.path, file.text.len())?;
+    // What an alias repeats counts as often as it is repeated. Without an anchor there is none.
+    if file.text.contains('&') {
+        bounded(&file.path, document_bytes(&document::parse(file)?))?;
+    }
+    document::parse(file)
+}
+
+/// Reads a policy of validators that was turned into JSON.
+pub(super) fn validators_from_json(file: &DocumentFile) -> Result<ValidatorsDocument, Diagnostic> {
+    bounded(&file.path, document_bytes(&file.document))?;
+    document::from_json(file)
+}
+
+fn bounded(path: &str, bytes: usize) -> Result<(), Diagnostic> {
+    check_size(path, bytes).map_err(|problem| {
+        problem
+            .help("put a part of it into another file, and embed that with a validator \"policy\"")
+    })
+}
+
+/// The bytes of the texts and names of a document, and one for each value: no more than the YAML has that it was made of,
+/// unless that is full of escapes.
+fn document_bytes(value: &Value) -> usize {
+    1 + match value {
+        Value::String(text) => text.len(),
+        Value::Array(list) => list.iter().map(document_bytes).sum(),
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, value)| name.len() + document_bytes(value))
+            .sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
+}
 
 /// A policy that a service or one of its operations asks for.
 #[derive(Debug)]
@@ -34,11 +74,40 @@ pub(super) struct Wanted {
 /// The policy files of a directory, by their names below `policies/`.
 #[derive(Default)]
 pub(super) struct PolicyFiles<'a> {
-    pub(super) validators: HashMap<&'a str, ValidatorsDocument>,
-    pub(super) texts: BTreeMap<&'a str, &'a str>,
+    /// `None` for those that cannot be read, of which the problems say why.
+    validators: HashMap<&'a str, Option<ValidatorsDocument>>,
+    texts: BTreeMap<&'a str, &'a str>,
+    /// Whether there are files that cannot be read.
+    unread: bool,
 }
 
-impl PolicyFiles<'_> {
+impl<'a> PolicyFiles<'a> {
+    /// Adds a policy of validators, or notes that it is there and cannot be read.
+    pub(super) fn add_validators(
+        &mut self,
+        name: &'a str,
+        read: Result<ValidatorsDocument, Diagnostic>,
+    ) -> Result<(), Diagnostic> {
+        let (document, outcome) = match read {
+            Ok(document) => (Some(document), Ok(())),
+            Err(problem) => (None, Err(problem)),
+        };
+        self.unread |= outcome.is_err();
+        self.validators.insert(name, document);
+        outcome
+    }
+
+    /// Adds a policy of another language, or notes that there is one that cannot be read.
+    pub(super) fn add_text(
+        &mut self,
+        name: &'a str,
+        read: Result<&'a str, Diagnostic>,
+    ) -> Result<(), Diagnostic> {
+        self.unread |= read.is_err();
+        self.texts.insert(name, read?);
+        Ok(())
+    }
+
     /// Compiles every file, and binds those that are wanted into the steps of the services.
     pub(super) fn bind(
         self,
@@ -52,11 +121,11 @@ impl PolicyFiles<'_> {
             problems.push(Diagnostic::new("policies", None, message));
             return;
         }
-        let before = problems.len();
+        let (before, unread) = (problems.len(), self.unread);
         let files = self.compile(services, languages, problems);
-        // What does not compile is among the problems; that nothing can be found in it is not worth
-        // another one.
-        let complete = problems.len() == before;
+        // What cannot be read or does not compile is among the problems; that nothing can be found in it is not worth
+        // another one, and nothing is wrong with the service that asks for it.
+        let complete = problems.len() == before && !unread;
         for want in wanted {
             let Some(file) = files.get(&want.policy) else {
                 if complete {

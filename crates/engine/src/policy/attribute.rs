@@ -11,6 +11,8 @@ use super::input::canonical;
 
 /// Deepest path, in parts.
 const MAX_PARTS: usize = 32;
+/// Longest path, in bytes: traces repeat it.
+const MAX_PATH_BYTES: usize = 1024;
 
 /// The place of an attribute in the policy document.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +36,7 @@ pub(crate) enum Operand {
 impl Path {
     /// A path from the root of the document: `authnCtx`, `request`, `response`, `contexts` or `output`.
     pub(crate) fn from_root(text: &str) -> Result<Self, InvalidPath> {
+        check_length(text)?;
         let mut parts: Vec<String> = text.split('.').map(str::to_owned).collect();
         if parts.len() > MAX_PARTS {
             return Err(InvalidPath::Depth);
@@ -74,32 +77,55 @@ impl Path {
     }
 
     /// A header field.
-    pub(crate) fn header(name: &str) -> Self {
-        Self {
+    pub(crate) fn header(name: &str) -> Result<Self, InvalidPath> {
+        check_length(name)?;
+        Ok(Self {
             shown: format!("header {name}"),
             parts: vec!["request".to_owned(), "headers".to_owned(), canonical(name)],
-        }
+        })
     }
 
     /// What is there.
     pub(crate) fn find<'value>(&self, document: &'value Value) -> Option<&'value Value> {
-        find(document, &self.parts)
+        self.find_counting(document, &mut 0)
+    }
+
+    /// The same. Adds to `looks` how many names of members were looked for, which are many where members of the
+    /// document have names with dots.
+    pub(crate) fn find_counting<'value>(
+        &self,
+        document: &'value Value,
+        looks: &mut usize,
+    ) -> Option<&'value Value> {
+        find(document, &self.parts, looks)
     }
 }
 
-fn find<'value>(value: &'value Value, parts: &[String]) -> Option<&'value Value> {
+fn check_length(text: &str) -> Result<(), InvalidPath> {
+    if text.len() > MAX_PATH_BYTES {
+        return Err(InvalidPath::Length);
+    }
+    Ok(())
+}
+
+fn find<'value>(
+    value: &'value Value,
+    parts: &[String],
+    looks: &mut usize,
+) -> Option<&'value Value> {
     if parts.is_empty() {
         return Some(value);
     }
     if let Some(list) = value.as_array() {
         let (index, rest) = parts.split_first()?;
-        return find(list.get(index.parse::<usize>().ok()?)?, rest);
+        return find(list.get(index.parse::<usize>().ok()?)?, rest, looks);
     }
     let members = value.as_object()?;
     (1..=parts.len()).rev().find_map(|count| {
+        *looks += 1;
         let (name, rest) = parts.split_at_checked(count)?;
         let member = members.get(&name.join("."))?;
-        find(member, rest)
+        find(member, rest, looks)
     })
 }
 
@@ -118,6 +144,9 @@ pub(crate) enum InvalidPath {
     /// More parts than any attribute has.
     #[error("an attribute has at most {MAX_PARTS} parts")]
     Depth,
+    /// Longer than any attribute is.
+    #[error("an attribute has at most {MAX_PATH_BYTES} bytes")]
+    Length,
 }
 
 #[cfg(test)]
@@ -138,5 +167,25 @@ mod tests {
         assert_eq!(find("request.mtls.x5t#S256"), Some(json!("z")));
         assert_eq!(find("request.body"), None);
         assert_eq!(Path::from_root("env.HOME"), Err(InvalidPath::Root));
+        let long = format!("authnCtx.{}", "x".repeat(MAX_PATH_BYTES));
+        assert_eq!(Path::from_root(&long), Err(InvalidPath::Length));
+        assert_eq!(Path::header(&long), Err(InvalidPath::Length));
+    }
+
+    #[test]
+    fn counts_the_names_that_are_looked_for() {
+        // At each level every beginning of the rest of the path is the name of a member.
+        let mut document = json!({});
+        for depth in 1..8 {
+            document = (1..=depth)
+                .map(|count| (vec!["a"; count].join("."), document.clone()))
+                .collect();
+        }
+        let document = json!({ "request": document });
+        let path = format!("request.{}b", "a.".repeat(7));
+        let path = Path::from_root(&path).unwrap();
+        let mut looks = 0;
+        assert_eq!(path.find_counting(&document, &mut looks), None);
+        assert!(looks > 100, "{looks}");
     }
 }

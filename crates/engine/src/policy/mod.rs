@@ -23,7 +23,8 @@ use crate::diagnostic::Diagnostic;
 /// Deepest nesting of brackets in the text of a policy. Parsers of some languages take time that is
 /// exponential in it, others overflow the stack; people do not read half as deep.
 pub const MAX_POLICY_NESTING: usize = 12;
-/// Largest policy, in bytes.
+/// Largest policy, in bytes. Where validators come as a JSON document, the bytes of its texts and names, and one for each of
+/// its values: no policy becomes too large by being put into a bundle.
 pub const MAX_POLICY_BYTES: usize = 128 * 1024;
 
 /// A language of custom policies.
@@ -153,12 +154,18 @@ impl PolicyFailure {
     }
 }
 
-/// Checks the text of a policy before any parser sees it.
-pub(crate) fn check_text(path: &str, text: &str) -> Result<(), Diagnostic> {
-    if text.len() > MAX_POLICY_BYTES {
+/// Checks the size of a policy.
+pub(crate) fn check_size(path: &str, bytes: usize) -> Result<(), Diagnostic> {
+    if bytes > MAX_POLICY_BYTES {
         let message = format!("the policy is larger than {MAX_POLICY_BYTES} bytes");
         return Err(Diagnostic::new(path, None, message));
     }
+    Ok(())
+}
+
+/// Checks the text of a policy before any parser sees it.
+pub(crate) fn check_text(path: &str, text: &str) -> Result<(), Diagnostic> {
+    check_size(path, text.len())?;
     if let Some(control) = text
         .chars()
         .position(|character| character.is_control() && !matches!(character, '\n' | '\r' | '\t'))

@@ -11,6 +11,7 @@ mod diagnostics;
 mod hostile;
 mod issuer;
 mod optional_token;
+mod policy_limits;
 mod precedence;
 mod sender;
 mod statements;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::control_plane::{INTERVAL, MAX_AGE, Part, Plane, api, decided, options};
+use crate::control_plane::{INTERVAL, MAX_AGE, Part, Plane, api, ask, decided, options};
 use crate::fake_clock::START;
 
 const SECRET: &str = "first s3cret";
@@ -170,4 +170,54 @@ async fn five_thousand_apis_decide_and_one_of_them_changes() {
         decided(&point, "/p4998/7", None).await,
         "deny denied_by_policy"
     );
+}
+
+#[tokio::test]
+async fn only_the_policy_that_is_too_large_denies() {
+    let plane = Plane::start();
+    let test = json!({ "field": "login", "comparator": "not_exists" });
+    let tests =
+        |count: usize| json!([{ "name": "attributes", "conf": { "fields": vec![&test; count] } }]);
+    let always = |count: usize| vec![json!({ "name": "true" }); count];
+    // Policies become files by the order in which APIs have them: the one of /small is the third.
+    let mut embedding = always(990);
+    embedding.push(json!({ "name": "policy", "conf": { "policy": "2.yaml" } }));
+    let policy = |id: &str, validators: Value| json!({ "id": id, "policy_name": id, "validators": validators });
+    plane.configure(|one| {
+        one["policies"] = json!([
+            policy("many", json!(embedding)),
+            policy("large", tests(20_000)),
+            policy("small", json!(always(20))),
+            policy("usual", tests(100)),
+        ]);
+        one["apis"] = json!([
+            api("a1", "/many", "many", 1),
+            api("a2", "/large", "large", 2),
+            api("a3", "/small", "small", 3),
+            api("a4", "/usual", "usual", 4),
+        ]);
+    });
+    let point = plane.point(SECRET, options());
+    for (path, expected) in [
+        ("/many", "deny policy_failed"),
+        ("/large", "deny policy_failed"),
+        ("/small", "allow permitted"),
+        ("/usual", "allow permitted"),
+    ] {
+        assert_eq!(decided(&point, path, None).await, expected, "{path}");
+    }
+    let why = |path: &'static str| async {
+        let decision = ask(&point, path, None).await.unwrap();
+        decision.reason.message.to_string()
+    };
+    let many = "policy \"many\" (many) cannot be used: more than 1000 validators";
+    assert!(why("/many").await.contains(many));
+    let large = "policy \"large\" (large) cannot be used: the policy is larger than 131072 bytes";
+    assert!(why("/large").await.contains(large));
+    // Also where it is the only one that something is wrong with.
+    plane.configure(|one| one["apis"][0]["policy_id"] = json!(""));
+    point.refresh().await;
+    assert_eq!(decided(&point, "/many", None).await, "allow unrestricted");
+    assert_eq!(decided(&point, "/large", None).await, "deny policy_failed");
+    assert_eq!(decided(&point, "/usual", None).await, "allow permitted");
 }

@@ -267,7 +267,7 @@ pub(crate) async fn decided(point: &CloudentityPoint, path: &str, token: Option<
     }
 }
 
-async fn ask(
+pub(crate) async fn ask(
     point: &CloudentityPoint,
     path: &str,
     token: Option<&str>,

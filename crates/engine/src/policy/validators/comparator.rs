@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use regex_lite::{Regex, RegexBuilder};
 use serde_json::Value;
 
+use super::steps::Steps;
 use crate::policy::PolicyFailure;
 
 /// Longest text that a regular expression is run on, in bytes.
@@ -13,6 +14,10 @@ const MAX_REGEX_INPUT: usize = 16 * 1024;
 /// Longest regular expression, in bytes, and the most memory that it may take once it is compiled.
 const MAX_REGEX_BYTES: usize = 1000;
 const MAX_REGEX_SIZE: usize = 256 * 1024;
+/// What a step pays for when a regular expression is run: the memory of the expression in KiB times the bytes of the text.
+const REGEX_WORK_A_STEP: usize = 64;
+/// Blocks of addresses that an address is looked for in, in a step.
+const NETWORKS_A_STEP: usize = 16;
 
 /// A comparator.
 #[derive(Debug)]
@@ -29,7 +34,7 @@ pub(super) enum Comparator {
     GreaterOrEqual,
     Less,
     LessOrEqual,
-    Matches(Regex),
+    Matches(Expression),
     Cidr(Vec<Network>),
     Exists,
     NotExists,
@@ -75,7 +80,7 @@ impl Comparator {
             "less_or_equal" => Self::LessOrEqual,
             "exists" => Self::Exists,
             "not_exists" => Self::NotExists,
-            "regex" => Self::Matches(regex(value)?),
+            "regex" => Self::Matches(Expression::new(value)?),
             "cidr" => Self::Cidr(networks(value)?),
             _ => return Err(InvalidComparator::Unknown),
         })
@@ -102,13 +107,14 @@ impl Comparator {
         }
     }
 
-    /// Whether it holds. In the values of a policy `*` stands for any text (`wildcards`).
+    /// Whether it holds. In the values of a policy `*` stands for any text (`wildcards`). The step of the test itself is
+    /// the caller's to take.
     pub(super) fn compare(
         &self,
         attribute: Option<&Value>,
         operand: Option<&Value>,
         wildcards: bool,
-        steps: &mut u32,
+        steps: &mut Steps,
     ) -> Compared {
         match self {
             Self::Exists => return Ok(attribute.is_some_and(|value| !value.is_null())),
@@ -119,41 +125,43 @@ impl Comparator {
             return Ok(false);
         };
         match self {
-            Self::Matches(regex) => return any_text(attribute, steps, |text| matched(regex, text)),
+            Self::Matches(expression) => {
+                return any_text(attribute, steps, |text, steps| {
+                    expression.is_in(text, steps)
+                });
+            }
             Self::Cidr(networks) => {
-                return any_text(attribute, steps, |text| Ok(within(text, networks)));
+                return any_text(attribute, steps, |text, steps| {
+                    within(text, networks, steps)
+                });
             }
             _ => {}
         }
         let Some(operand) = operand.filter(|value| !value.is_null()) else {
             return Ok(false);
         };
-        let mut same = |one: &Value, other: &Value| equal(one, other, wildcards, steps);
         match self {
-            Self::Equals => same(attribute, operand),
-            Self::NotEquals => same(attribute, operand).map(|equal| !equal),
-            Self::Contains => contains(attribute, operand, &mut same),
-            Self::NotContains => contains(attribute, operand, &mut same).map(|has| !has),
-            Self::ContainsAll => {
-                let wanted = items(operand);
-                each(wanted, |one| contains_item(attribute, one, &mut same))
-            }
+            Self::Equals => equal(attribute, operand, wildcards, steps),
+            Self::NotEquals => equal(attribute, operand, wildcards, steps).map(|equal| !equal),
+            Self::Contains => contains(attribute, operand, wildcards, steps),
+            Self::NotContains => contains(attribute, operand, wildcards, steps).map(|has| !has),
+            Self::ContainsAll => each(items(operand), |one| {
+                contains_item(attribute, one, wildcards, steps)
+            }),
             Self::ContainsAny => {
                 for one in items(operand) {
-                    if contains_item(attribute, one, &mut same)? {
+                    if contains_item(attribute, one, wildcards, steps)? {
                         return Ok(true);
                     }
                 }
                 Ok(false)
             }
-            Self::StartsWith => {
-                Ok(texts(attribute, operand).is_some_and(|(a, b)| a.starts_with(b)))
-            }
-            Self::EndsWith => Ok(texts(attribute, operand).is_some_and(|(a, b)| a.ends_with(b))),
-            Self::Greater => Ok(numbers(attribute, operand).is_some_and(|(a, b)| a > b)),
-            Self::GreaterOrEqual => Ok(numbers(attribute, operand).is_some_and(|(a, b)| a >= b)),
-            Self::Less => Ok(numbers(attribute, operand).is_some_and(|(a, b)| a < b)),
-            Self::LessOrEqual => Ok(numbers(attribute, operand).is_some_and(|(a, b)| a <= b)),
+            Self::StartsWith => texts(attribute, operand, steps, |a, b| a.starts_with(b)),
+            Self::EndsWith => texts(attribute, operand, steps, |a, b| a.ends_with(b)),
+            Self::Greater => numbers(attribute, operand, steps, |a, b| a > b),
+            Self::GreaterOrEqual => numbers(attribute, operand, steps, |a, b| a >= b),
+            Self::Less => numbers(attribute, operand, steps, |a, b| a < b),
+            Self::LessOrEqual => numbers(attribute, operand, steps, |a, b| a <= b),
             // Done above.
             Self::Matches(_) | Self::Cidr(_) | Self::Exists | Self::NotExists => Ok(false),
         }
@@ -187,82 +195,163 @@ fn each(list: &[Value], mut holds: impl FnMut(&Value) -> Compared) -> Compared {
 }
 
 /// A text contains another one; a list contains a value.
-fn contains(
-    attribute: &Value,
-    operand: &Value,
-    same: &mut impl FnMut(&Value, &Value) -> Compared,
-) -> Compared {
+fn contains(attribute: &Value, operand: &Value, wildcards: bool, steps: &mut Steps) -> Compared {
     if let (Value::String(text), Value::String(part)) = (attribute, operand) {
-        return Ok(text.contains(part.as_str()) || same(attribute, operand)?);
+        steps.read(text.len() + part.len())?;
+        return Ok(text.contains(part.as_str()) || equal(attribute, operand, wildcards, steps)?);
     }
-    contains_item(attribute, operand, same)
+    contains_item(attribute, operand, wildcards, steps)
 }
 
 fn contains_item(
     attribute: &Value,
     operand: &Value,
-    same: &mut impl FnMut(&Value, &Value) -> Compared,
+    wildcards: bool,
+    steps: &mut Steps,
 ) -> Compared {
     for item in items(attribute) {
-        if same(item, operand)? {
+        if equal(item, operand, wildcards, steps)? {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
-fn equal(one: &Value, other: &Value, wildcards: bool, steps: &mut u32) -> Compared {
-    spend(steps)?;
-    Ok(match (single(one), other) {
-        (Value::String(text), Value::String(pattern)) if wildcards => glob(pattern, text),
-        (Value::Number(one), Value::Number(other)) => one.as_f64() == other.as_f64(),
-        (Value::Array(_), Value::Array(_)) => one == other,
-        (one, other) => one == other,
-    })
+fn equal(one: &Value, other: &Value, wildcards: bool, steps: &mut Steps) -> Compared {
+    steps.take(1)?;
+    match (single(one), other) {
+        (Value::String(text), Value::String(pattern)) if wildcards => {
+            steps.read(text.len() + pattern.len())?;
+            Ok(glob(pattern, text))
+        }
+        (Value::Number(one), Value::Number(other)) => Ok(one.as_f64() == other.as_f64()),
+        (one, other) => identical(one, other, steps),
+    }
 }
 
-fn texts<'a>(attribute: &'a Value, operand: &'a Value) -> Option<(&'a str, &'a str)> {
-    Some((single(attribute).as_str()?, single(operand).as_str()?))
+/// Whether two values are the same; a step for each value that is in both.
+fn identical(one: &Value, other: &Value, steps: &mut Steps) -> Compared {
+    match (one, other) {
+        (Value::String(one), Value::String(other)) if one.len() == other.len() => {
+            steps.read(one.len())?;
+            Ok(one == other)
+        }
+        (Value::Array(ones), Value::Array(others)) if ones.len() == others.len() => {
+            for (one, other) in ones.iter().zip(others) {
+                steps.take(1)?;
+                if !identical(one, other, steps)? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        }
+        (Value::Object(ones), Value::Object(others)) if ones.len() == others.len() => {
+            for (name, one) in ones {
+                steps.take(1)?;
+                steps.read(name.len())?;
+                match others.get(name) {
+                    Some(other) if identical(one, other, steps)? => {}
+                    _ => return Ok(false),
+                }
+            }
+            Ok(true)
+        }
+        (
+            Value::String(_) | Value::Array(_) | Value::Object(_),
+            Value::String(_) | Value::Array(_) | Value::Object(_),
+        ) => Ok(false),
+        (one, other) => Ok(one == other),
+    }
+}
+
+fn texts(
+    attribute: &Value,
+    operand: &Value,
+    steps: &mut Steps,
+    holds: fn(&str, &str) -> bool,
+) -> Compared {
+    let (Value::String(text), Value::String(part)) = (single(attribute), single(operand)) else {
+        return Ok(false);
+    };
+    steps.read(text.len().min(part.len()))?;
+    Ok(holds(text, part))
 }
 
 /// Both sides as numbers; header fields and query parameters are texts that may be numbers.
-fn numbers(attribute: &Value, operand: &Value) -> Option<(f64, f64)> {
-    let number = |value: &Value| match single(value) {
-        Value::Number(number) => number.as_f64(),
-        Value::String(text) => text.parse().ok().filter(|number: &f64| number.is_finite()),
-        _ => None,
+fn numbers(
+    attribute: &Value,
+    operand: &Value,
+    steps: &mut Steps,
+    holds: fn(f64, f64) -> bool,
+) -> Compared {
+    let mut number = |value: &Value| -> Result<Option<f64>, PolicyFailure> {
+        match single(value) {
+            Value::Number(number) => Ok(number.as_f64()),
+            Value::String(text) => {
+                steps.read(text.len())?;
+                Ok(text.parse().ok().filter(|number: &f64| number.is_finite()))
+            }
+            _ => Ok(None),
+        }
     };
-    Some((number(attribute)?, number(operand)?))
+    let both = number(attribute)?.zip(number(operand)?);
+    Ok(both.is_some_and(|(one, other)| holds(one, other)))
 }
 
 fn any_text(
     attribute: &Value,
-    steps: &mut u32,
-    mut holds: impl FnMut(&str) -> Compared,
+    steps: &mut Steps,
+    mut holds: impl FnMut(&str, &mut Steps) -> Compared,
 ) -> Compared {
-    for text in items(attribute).iter().filter_map(Value::as_str) {
-        spend(steps)?;
-        if holds(text)? {
+    for item in items(attribute) {
+        steps.take(1)?;
+        if let Value::String(text) = item
+            && holds(text, steps)?
+        {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
-fn spend(steps: &mut u32) -> Result<(), PolicyFailure> {
-    *steps = steps.checked_sub(1).ok_or(PolicyFailure::Limit("steps"))?;
-    Ok(())
+/// A regular expression with what it takes.
+#[derive(Debug)]
+pub(super) struct Expression {
+    regex: Regex,
+    /// The memory that it takes, in KiB, rounded up to a power of two: it is run in time that is in proportion to it.
+    size: usize,
 }
 
-fn matched(regex: &Regex, text: &str) -> Compared {
-    if text.len() > MAX_REGEX_INPUT {
-        return Err(PolicyFailure::Limit("text for a regular expression"));
+impl Expression {
+    fn new(value: Option<&Value>) -> Result<Self, InvalidComparator> {
+        let pattern = value
+            .and_then(Value::as_str)
+            .filter(|pattern| pattern.len() <= MAX_REGEX_BYTES)
+            .ok_or(InvalidComparator::NotAnExpression)?;
+        // What an expression takes cannot be asked, only whether it is more than a limit.
+        let mut size = 1;
+        loop {
+            let limit = (size * 1024).min(MAX_REGEX_SIZE);
+            match RegexBuilder::new(pattern).size_limit(limit).build() {
+                Ok(regex) => return Ok(Self { regex, size }),
+                Err(_) if limit < MAX_REGEX_SIZE => size *= 2,
+                Err(error) => return Err(InvalidComparator::Expression(error.to_string())),
+            }
+        }
     }
-    Ok(regex.is_match(text))
+
+    /// Whether it is found in a text.
+    fn is_in(&self, text: &str, steps: &mut Steps) -> Compared {
+        if text.len() > MAX_REGEX_INPUT {
+            return Err(PolicyFailure::Limit("text for a regular expression"));
+        }
+        steps.take(self.size * text.len() / REGEX_WORK_A_STEP)?;
+        Ok(self.regex.is_match(text))
+    }
 }
 
 /// Whether a text fits a pattern in which `*` stands for any text and `\*` for a star. Takes time in
-/// proportion to the product of both lengths at most.
+/// proportion to the sum of both lengths.
 pub(super) fn glob(pattern: &str, text: &str) -> bool {
     let mut parts = vec![String::new()];
     let mut letters = pattern.chars();
@@ -332,24 +421,12 @@ impl Network {
     }
 }
 
-fn within(text: &str, networks: &[Network]) -> bool {
+fn within(text: &str, networks: &[Network], steps: &mut Steps) -> Compared {
     let Ok(address) = text.parse::<IpAddr>() else {
-        return false;
+        return Ok(false);
     };
-    networks.iter().any(|network| network.holds(address))
-}
-
-fn regex(value: Option<&Value>) -> Result<Regex, InvalidComparator> {
-    let Some(Value::String(pattern)) = value else {
-        return Err(InvalidComparator::NotAnExpression);
-    };
-    if pattern.len() > MAX_REGEX_BYTES {
-        return Err(InvalidComparator::NotAnExpression);
-    }
-    RegexBuilder::new(pattern)
-        .size_limit(MAX_REGEX_SIZE)
-        .build()
-        .map_err(|error| InvalidComparator::Expression(error.to_string()))
+    steps.take(networks.len() / NETWORKS_A_STEP)?;
+    Ok(networks.iter().any(|network| network.holds(address)))
 }
 
 fn networks(value: Option<&Value>) -> Result<Vec<Network>, InvalidComparator> {

@@ -1,6 +1,6 @@
 //! From the document of a validators policy to the policy, with the place of everything that is wrong.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -79,63 +79,111 @@ struct RecoveryDocument {
 }
 
 /// Compiles the validators policies of a directory, which may embed each other.
+///
+/// A file is compiled after those that it embeds: each is counted by itself, and what is said of a file does not depend on
+/// which one was asked for first.
 pub(crate) struct ValidatorsReader<'a> {
     documents: HashMap<&'a str, ValidatorsDocument>,
     done: HashMap<String, Option<Arc<Validators>>>,
-    /// The files that are being compiled, outermost first.
-    open: Vec<String>,
-    /// The validators of the outermost file so far.
+    /// The files that are done, and those that wait for files that they embed.
+    begun: HashSet<String>,
+    /// The files that are not done, each embedded by the one before it.
+    open: Vec<Open>,
+    /// The validators of the file that is being compiled so far, those of embedded files among them.
     count: usize,
-    /// The deepest nesting in the innermost file so far.
+    /// The deepest nesting in it so far.
     height: usize,
+    /// Whether something that it embeds is missing, of which the problems say why.
+    incomplete: bool,
     problems: &'a mut Vec<Diagnostic>,
 }
 
+/// A file that is not done.
+struct Open {
+    file: String,
+    /// The files that it embeds and that were not looked at yet, the first one last.
+    embedded: Vec<String>,
+}
+
 impl<'a> ValidatorsReader<'a> {
-    /// A reader of documents by file name, relative to `policies/`.
+    /// A reader of documents by file name, relative to `policies/`; `None` for those that cannot be read, of which the
+    /// problems say why.
     pub(crate) fn new(
-        documents: HashMap<&'a str, ValidatorsDocument>,
+        documents: HashMap<&'a str, Option<ValidatorsDocument>>,
         problems: &'a mut Vec<Diagnostic>,
     ) -> Self {
+        let unread = documents.iter().filter(|(_, document)| document.is_none());
+        let done = unread.map(|(name, _)| ((*name).to_owned(), None));
         Self {
-            documents,
-            done: HashMap::new(),
+            done: done.collect(),
+            documents: documents
+                .into_iter()
+                .filter_map(|(name, document)| Some((name, document?)))
+                .collect(),
+            begun: HashSet::new(),
             open: Vec::new(),
             count: 0,
             height: 0,
+            incomplete: false,
             problems,
         }
     }
 
     /// The policy of a file; `None` where something in it is wrong, which is among the problems then.
     pub(crate) fn compile(&mut self, file: &str) -> Option<Arc<Validators>> {
-        if let Some(done) = self.done.get(file) {
-            return done.clone();
+        self.begin(file);
+        // Not by recursion: a chain of files may be as long as there are files.
+        while let Some(open) = self.open.last_mut() {
+            match open.embedded.pop() {
+                Some(embedded) => self.begin(&embedded),
+                None => self.finish(),
+            }
         }
-        let document = self.documents.get(file)?.clone();
-        self.open.push(file.to_owned());
-        if self.open.len() == 1 {
-            self.count = 0;
+        self.done.get(file).cloned().flatten()
+    }
+
+    fn begin(&mut self, file: &str) {
+        let Some(document) = self.documents.get(file) else {
+            return;
+        };
+        if !self.begun.insert(file.to_owned()) {
+            return;
         }
-        let (before, counted) = (self.problems.len(), self.count);
-        let outer_height = std::mem::take(&mut self.height);
-        if document.validators.is_empty() {
+        let mut embedded = Vec::new();
+        embedded_files(&document.validators, 1, &mut embedded);
+        embedded.reverse();
+        let file = file.to_owned();
+        self.open.push(Open { file, embedded });
+    }
+
+    /// Compiles the innermost open file.
+    fn finish(&mut self) {
+        let file = self.open.last().map_or("", |open| open.file.as_str());
+        let validators = match self.documents.get(file) {
+            Some(document) => document.validators.clone(),
+            None => Vec::new(),
+        };
+        let before = self.problems.len();
+        (self.count, self.height, self.incomplete) = (0, 0, false);
+        if validators.is_empty() {
             self.report(None, "a policy without validators permits everyone; write a validator \"true\" where that is meant");
         }
-        let list = self.validators(&document.validators, 1);
-        self.open.pop();
         let policy = Validators {
-            list,
-            count: self.count - counted,
-            height: std::mem::replace(&mut self.height, outer_height),
+            list: self.validators(&validators, 1),
+            count: self.count,
+            height: self.height,
         };
-        let compiled = (self.problems.len() == before).then(|| Arc::new(policy));
-        self.done.insert(file.to_owned(), compiled.clone());
-        compiled
+        let whole = self.problems.len() == before && !self.incomplete;
+        if let Some(open) = self.open.pop() {
+            self.done.insert(open.file, whole.then(|| Arc::new(policy)));
+        }
     }
 
     fn report(&mut self, at: Option<(u64, u64)>, message: impl Into<String>) {
-        let file = format!("policies/{}", self.open.last().map_or("", String::as_str));
+        let file = format!(
+            "policies/{}",
+            self.open.last().map_or("", |open| open.file.as_str())
+        );
         self.problems.push(Diagnostic::new(&file, at, message));
     }
 
@@ -150,7 +198,10 @@ impl<'a> ValidatorsReader<'a> {
         known: impl IntoIterator<Item = &'n str> + Clone,
     ) {
         let help = suggestion(&value.value, known);
-        let file = format!("policies/{}", self.open.last().map_or("", String::as_str));
+        let file = format!(
+            "policies/{}",
+            self.open.last().map_or("", |open| open.file.as_str())
+        );
         let message = format!("there is no {kind} \"{}\"", value.value.escape_debug());
         let at = place(value.referenced);
         self.problems
@@ -277,14 +328,13 @@ impl<'a> ValidatorsReader<'a> {
     }
 
     fn embedded(&mut self, file: &Spanned<String>, depth: usize) -> Option<Check> {
-        if self.open.contains(&file.value) {
-            self.problem(
-                file,
-                format!("policy \"{}\" would embed itself", file.value),
-            );
-            return None;
-        }
-        if !self.documents.contains_key(file.value.as_str()) {
+        let Some(done) = self.done.get(&file.value) else {
+            if self.documents.contains_key(file.value.as_str()) {
+                // It waits for this one.
+                let message = format!("policy \"{}\" would embed itself", file.value);
+                self.problem(file, message);
+                return None;
+            }
             let mut known: Vec<String> = self
                 .documents
                 .keys()
@@ -294,17 +344,12 @@ impl<'a> ValidatorsReader<'a> {
             known.sort_unstable();
             self.unknown(file, "validators policy", known.iter().map(String::as_str));
             return None;
-        }
-        // Before it is compiled: a chain of files must not be followed to its end to find that it is too long.
-        if self.open.len() >= MAX_DEPTH {
-            self.has_room(file, MAX_DEPTH + 1, 0);
+        };
+        let Some(policy) = done.clone() else {
+            self.incomplete = true;
             return None;
-        }
-        let counted = self.count;
-        let policy = self.compile(&file.value)?;
-        // A file that was compiled before was not counted this time.
-        let uncounted = policy.count - (self.count - counted);
-        if !self.has_room(file, depth + policy.height, uncounted) {
+        };
+        if !self.has_room(file, depth + policy.height, policy.count) {
             return None;
         }
         Some(Check::Embedded {
@@ -321,7 +366,7 @@ impl<'a> ValidatorsReader<'a> {
         } = &field.value;
         let attribute = match validator {
             "identity-context" => Path::in_context(&name.value),
-            "header" => Ok(Path::header(&name.value)),
+            "header" => Path::header(&name.value),
             _ => Path::from_root(name.value.trim_start_matches('$')),
         };
         let attribute = match attribute {
@@ -375,6 +420,21 @@ impl<'a> ValidatorsReader<'a> {
                 self.problem(comparator, error.to_string());
                 None
             }
+        }
+    }
+}
+
+/// The files that validators embed, in their order.
+fn embedded_files(list: &[Spanned<ValidatorDocument>], depth: usize, files: &mut Vec<String>) {
+    // What is nested deeper is refused.
+    if depth > MAX_DEPTH {
+        return;
+    }
+    for conf in list.iter().filter_map(|one| one.value.conf.as_ref()) {
+        let conf = &conf.value;
+        files.extend(conf.policy.iter().map(|file| file.value.clone()));
+        for inner in [&conf.condition, &conf.then, &conf.otherwise] {
+            embedded_files(inner, depth + 1, files);
         }
     }
 }

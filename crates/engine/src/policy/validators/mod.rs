@@ -15,6 +15,7 @@
 
 mod comparator;
 mod compile;
+mod steps;
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,11 +26,14 @@ use serde_json::Value;
 pub(crate) use compile::{ValidatorsDocument, ValidatorsReader};
 
 use self::comparator::Comparator;
+use self::steps::Steps;
 use super::attribute::{Operand, Path};
 use super::{CustomPolicy, PolicyFailure, PolicyFile, PolicyInput, PolicyPlace, Verdict};
 
-/// Most comparisons of two values in one evaluation.
-const MAX_STEPS: u32 = 100_000;
+/// Most attributes that an evaluation notes for its trace, as often as each was looked at.
+const MAX_ATTRIBUTES: usize = 1000;
+/// Names of members that are looked for in a step.
+const LOOKS_A_STEP: usize = 16;
 
 /// A compiled policy.
 #[derive(Debug)]
@@ -80,14 +84,22 @@ struct Test {
 /// What is left to spend, and what was seen on the way.
 struct Run<'a> {
     document: &'a Value,
-    steps: u32,
+    steps: Steps,
     attributes: Vec<Attribute>,
+    /// Whether more attributes were looked at than are noted.
+    more: bool,
 }
 
-/// The first check that does not hold.
-struct Miss {
-    what: String,
-    recovery: Vec<String>,
+/// The first check that does not hold. What is said of it is written once it is known to be what the policy came to:
+/// conditions need not hold.
+struct Miss<'p> {
+    /// The files that it is in, innermost first.
+    files: Vec<&'p str>,
+    /// The name of the validator.
+    validator: &'static str,
+    /// Which of its tests; `None` for one that never holds.
+    test: Option<&'p Test>,
+    recovery: &'p [String],
 }
 
 impl PolicyFile for Arc<Validators> {
@@ -100,36 +112,37 @@ impl CustomPolicy for Validators {
     fn evaluate(&self, input: &PolicyInput<'_>) -> Result<Verdict, PolicyFailure> {
         let mut run = Run {
             document: input.document(),
-            steps: MAX_STEPS,
+            steps: Steps::all(),
             attributes: Vec::new(),
+            more: false,
         };
         let miss = run.all(&self.list)?;
-        let attributes = run.attributes;
-        Ok(match miss {
-            None => Verdict {
-                permit: true,
-                detail: "every validator holds".into(),
-                attributes,
-                ..Verdict::default()
+        let detail = match miss {
+            None => "every validator holds",
+            Some(_) => "a validator does not hold",
+        };
+        Ok(Verdict {
+            permit: miss.is_none(),
+            detail: if run.more {
+                format!("{detail}; only the first {MAX_ATTRIBUTES} attributes are noted").into()
+            } else {
+                detail.into()
             },
-            Some(miss) => Verdict {
-                detail: "a validator does not hold".into(),
-                attributes,
-                nearest_miss: Some(miss.what),
-                recovery: miss.recovery,
-                ..Verdict::default()
-            },
+            attributes: run.attributes,
+            nearest_miss: miss.as_ref().map(Miss::to_string),
+            recovery: miss.map(|miss| miss.recovery.to_vec()).unwrap_or_default(),
+            ..Verdict::default()
         })
     }
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
     /// The first of the validators that does not hold.
-    fn all(&mut self, list: &[Validator]) -> Result<Option<Miss>, PolicyFailure> {
+    fn all<'p>(&mut self, list: &'p [Validator]) -> Result<Option<Miss<'p>>, PolicyFailure> {
         for validator in list {
             if let Some(mut miss) = self.one(validator)? {
                 if miss.recovery.is_empty() {
-                    miss.recovery.clone_from(&validator.recovery);
+                    miss.recovery = &validator.recovery;
                 }
                 return Ok(Some(miss));
             }
@@ -137,15 +150,20 @@ impl Run<'_> {
         Ok(None)
     }
 
-    fn one(&mut self, validator: &Validator) -> Result<Option<Miss>, PolicyFailure> {
+    fn one<'p>(&mut self, validator: &'p Validator) -> Result<Option<Miss<'p>>, PolicyFailure> {
+        let miss = |test| Miss {
+            files: Vec::new(),
+            validator: validator.name,
+            test,
+            recovery: &[],
+        };
         match &validator.check {
             Check::Constant(true) => Ok(None),
-            Check::Constant(false) => Ok(Some(Miss::new("validator \"false\" never holds"))),
+            Check::Constant(false) => Ok(Some(miss(None))),
             Check::Fields(tests) => {
                 for test in tests {
                     if !self.test(test)? {
-                        let what = format!("validator {}: {test} does not hold", validator.name);
-                        return Ok(Some(Miss::new(what)));
+                        return Ok(Some(miss(Some(test))));
                     }
                 }
                 Ok(None)
@@ -159,26 +177,21 @@ impl Run<'_> {
                 self.all(if holds { then } else { otherwise })
             }
             Check::Embedded { file, policy } => {
-                let miss = self.all(&policy.list)?;
-                Ok(miss.map(|miss| Miss {
-                    what: format!("{file}: {}", miss.what),
-                    ..miss
-                }))
+                let mut miss = self.all(&policy.list)?;
+                if let Some(miss) = &mut miss {
+                    miss.files.push(file);
+                }
+                Ok(miss)
             }
         }
     }
 
     fn test(&mut self, test: &Test) -> Result<bool, PolicyFailure> {
-        let found = test.attribute.find(self.document);
-        self.attributes
-            .push(Attribute::describe(test.attribute.to_string(), found));
+        // Before anything is noted: most comparators take no step of their own.
+        self.steps.take(1)?;
+        let found = self.look(&test.attribute)?;
         let other = match &test.operand {
-            Operand::Reference(path) => {
-                let other = path.find(self.document);
-                self.attributes
-                    .push(Attribute::describe(path.to_string(), other));
-                other
-            }
+            Operand::Reference(path) => self.look(path)?,
             Operand::Value(value) => Some(value),
             Operand::None => None,
         };
@@ -187,13 +200,30 @@ impl Run<'_> {
         test.comparator
             .compare(found, other, wildcards, &mut self.steps)
     }
+
+    /// What is at that path, which is noted.
+    fn look(&mut self, path: &Path) -> Result<Option<&'a Value>, PolicyFailure> {
+        let mut looks = 0;
+        let found = path.find_counting(self.document, &mut looks);
+        self.steps.take(looks / LOOKS_A_STEP)?;
+        if self.attributes.len() < MAX_ATTRIBUTES {
+            self.attributes
+                .push(Attribute::describe(path.to_string(), found));
+        } else {
+            self.more = true;
+        }
+        Ok(found)
+    }
 }
 
-impl Miss {
-    fn new(what: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            recovery: Vec::new(),
+impl fmt::Display for Miss<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for file in self.files.iter().rev() {
+            write!(f, "{file}: ")?;
+        }
+        match self.test {
+            None => write!(f, "validator \"{}\" never holds", self.validator),
+            Some(test) => write!(f, "validator {}: {test} does not hold", self.validator),
         }
     }
 }

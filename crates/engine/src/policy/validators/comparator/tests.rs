@@ -1,12 +1,13 @@
 //! Each comparator with what satisfies it and what does not.
 
 use super::*;
+use crate::policy::validators::steps::Steps;
 use serde_json::json;
 
 fn compare(name: &str, attribute: Option<&Value>, operand: &Value) -> bool {
     let comparator = Comparator::named(name, Some(operand)).unwrap();
     comparator
-        .compare(attribute, Some(operand), true, &mut 1000)
+        .compare(attribute, Some(operand), true, &mut Steps::of(1000))
         .unwrap()
 }
 
@@ -104,11 +105,85 @@ fn what_is_missing_satisfies_nothing_but_not_exists() {
 fn steps_are_bounded() {
     let many: Value = (0..100).collect();
     let comparator = Comparator::named("contains_all", Some(&many)).unwrap();
-    let outcome = comparator.compare(Some(&many), Some(&many), true, &mut 1000);
+    let outcome = comparator.compare(Some(&many), Some(&many), true, &mut Steps::of(1000));
     assert_eq!(outcome, Err(PolicyFailure::Limit("steps")));
     let long = json!("a".repeat(MAX_REGEX_INPUT + 1));
     let regex = Comparator::named("regex", Some(&json!("b"))).unwrap();
-    assert!(regex.compare(Some(&long), None, true, &mut 10).is_err());
+    assert!(
+        regex
+            .compare(Some(&long), None, true, &mut Steps::of(1_000_000))
+            .is_err()
+    );
+}
+
+#[test]
+fn what_takes_long_takes_more_steps() {
+    let text = |length: usize| json!("a".repeat(length));
+    let body = json!([{ "a": vec!["x"; 500] }, text(100_000)]);
+    let networks: Value = (0..=255)
+        .map(|one| format!("10.{one}.0.0/16"))
+        .collect::<Vec<_>>()
+        .into();
+    for (name, attribute, operand, wildcards, least) in [
+        // 16 KiB of text with an expression of less than 1 KiB, and with one of more than 16 KiB.
+        ("regex", text(MAX_REGEX_INPUT), json!("^b"), true, 256),
+        (
+            "regex",
+            text(MAX_REGEX_INPUT),
+            json!("^b{900}"),
+            true,
+            16 * 256,
+        ),
+        ("equals", text(64 * 256), json!("*b"), true, 64),
+        ("equals", text(64 * 256), text(64 * 256), false, 64),
+        ("equals", body.clone(), body, false, 500 + 390),
+        ("not_contains", text(64 * 256), json!("b"), true, 64),
+        ("starts_with", text(64 * 256), text(64 * 256), true, 64),
+        ("greater", text(64 * 256), json!(1), true, 64),
+        ("cidr", json!("11.0.0.1"), networks, true, 16),
+        // Each item counts, whether it is a text or not.
+        ("regex", json!(vec![1; 100]), json!("b"), true, 100),
+    ] {
+        let comparator = Comparator::named(name, Some(&operand)).unwrap();
+        let compare = |steps: u32| {
+            comparator.compare(
+                Some(&attribute),
+                Some(&operand),
+                wildcards,
+                &mut Steps::of(steps),
+            )
+        };
+        let failure = Err(PolicyFailure::Limit("steps"));
+        assert_eq!(compare(least - 1), failure, "{name} {least}");
+        assert!(compare(least * 3).is_ok(), "{name} {least}");
+    }
+    // What people write and send is a step or two.
+    let claim = json!("7f6d1a52-2f0e-4c63-9a0e-0d6b4f6f1c11");
+    for (name, operand) in [("regex", "^[0-9a-f-]{36}$"), ("equals", "7f6d*")] {
+        let operand = json!(operand);
+        let comparator = Comparator::named(name, Some(&operand)).unwrap();
+        let found = comparator.compare(Some(&claim), Some(&operand), true, &mut Steps::of(3));
+        assert_eq!(found, Ok(true), "{name}");
+    }
+}
+
+#[test]
+fn values_are_the_same_in_every_part() {
+    let one = json!({ "a": [1, { "b": null }], "c": "d" });
+    for (other, same) in [
+        (one.clone(), true),
+        (json!({ "c": "d", "a": [1, { "b": null }] }), true),
+        (json!({ "a": [1, { "b": false }], "c": "d" }), false),
+        (json!({ "a": [1, {}], "c": "d" }), false),
+        (json!({ "a": [1.0, { "b": null }], "c": "d" }), false),
+        (json!({ "a": [1], "c": "d" }), false),
+        (json!({ "a": [1, { "b": null }], "x": "d" }), false),
+        (json!([one]), false),
+        (json!("d"), false),
+    ] {
+        assert_eq!(identical(&one, &other, &mut Steps::all()), Ok(same));
+        assert_eq!(one == other, same, "as serde_json says: {other}");
+    }
 }
 
 #[test]
