@@ -83,7 +83,7 @@ pub(crate) fn verification(figures: &Verification) -> Result<Section> {
          - *jsonwebtoken* is `decode` into the same claims type with issuer, audience, expiry and leeway set, \
          and with the key already chosen.\n\
          - *aws-jwt-verify* is `verifySync` with issuer and audience set and the JWK Set given by `cacheJwks`, in \
-         a process that stays; it times its own rounds.\n\
+         a process that stays; it times its own rounds. It is the package as npm installs it, not bundled, on the Node.js that is here.\n\
          - *aws-jwt-verify to the bare signature check* is what a verifier on aws-lc-rs would reach if nothing but \
          the signature check cost anything.\n",
         verification::ROUNDS,

@@ -177,7 +177,8 @@ fn method(text: &mut String) -> Result<()> {
          `node:http` on kept connections, for a permit the request as it came, for a deny a status without a body, which is what \
          PingOne's kit answers; it logs nothing, and the edge function writes two lines for each decision, its log and its \
          metrics. Both run in processes of Node.js with Lambda's limits of its heap for 128 MB, and their output is a pipe that \
-         is read. The *native authorizer* is the release `bootstrap` under a Lambda runtime API on loopback, so that its \
+         is read. They are loaded unbundled, file by file as they are installed, by the Node.js that is here, which is not \
+         Lambda's build of it. The *native authorizer* is the release `bootstrap` under a Lambda runtime API on loopback, so that its \
          times have two HTTP calls more, but for its own cost.\n\
          - The service is on loopback and echoes each request, which is a permit. Viewer-request event with nine headers, one of \
          them an RS256 access token; for the authorizer a REST REQUEST event with the same token.\n\
@@ -185,7 +186,7 @@ fn method(text: &mut String) -> Result<()> {
          file cache warm. What it needs of Node.js (`crypto`, `fs`, `http`, `https`, `tls` and others) is loaded before, and in \
          the third row with it. For the authorizer it is the time from the start of its process to its first `next` call. \
          *Processor time* counts all threads of the process; on a busy machine it tells more than the clock. {STARTS} \
-         instances of each, by turns.\n\
+         instances of each, by turns, another one first in each round.\n\
          - V8 validates the whole module when it is loaded: about half of *ready* is reading and validating it, about a third compiling \
          the functions that the start calls. *First decision*: it compiles any other function when that is first called, and again, \
          better, when it has been called often, so a new instance is slower for some time.\n\

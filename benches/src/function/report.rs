@@ -293,7 +293,8 @@ fn method(text: &mut String) -> Result<()> {
          the first event (with a fetcher of our own, as its own takes `https` only), one scope, an IAM policy; and the sideband call \
          with `node:http` on a kept connection and one more try, as PingOne's kit makes it. *Least runtime* is `runtime.cjs`, a \
          loop of forty lines around `node:http`; *aws-lambda-ric* is the runtime client that AWS publishes, with its native part. Both \
-         with Lambda's limits of the heap for 128 MB, CommonJS and not bundled. Python: PyJWT with cryptography on AWS' \
+         with Lambda's limits of the heap for 128 MB, CommonJS, and with packages as npm installs them: nobody bundled or minified \
+         them, which can make their start shorter. They run on the Node.js that is here, which is not Lambda's build of it. Python: PyJWT with cryptography on AWS' \
          awslambdaric.\n\
          - Not equal: `bootstrap` asks the issuer for its metadata before its keys, and for both while it waits for its first event. It \
          writes a log line and metrics for each decision, which are read from a pipe, and answers with a policy for every route that the \
