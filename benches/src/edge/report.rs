@@ -192,9 +192,9 @@ fn method(text: &mut String) -> Result<()> {
          better, when it has been called often, so a new instance is slower for some time.\n\
          - *Warm decision*: after {} decisions, {ROUNDS} rounds of {DECISIONS}, by turns; a value is the median of \
          its round. *One of the next {NEXT}* is that without warm-up.\n\
-         - *Own cost* is what the function itself takes: event in, sideband request out, answer in, result out, with its log; making the event is not in it. In \
+         - *Own cost* is what the function itself takes: event in, sideband request out, answer in, result out, with log line and metrics; making the event is not in it. In \
          place of the HTTP client of Node.js stands one that answers at once, the same for both; for the authorizer it is the \
-         figure of the first section, in processor time. {ROUNDS} rounds of {DECISIONS}, by turns, warm; a ratio is taken within a round.\n\
+         figure of the first section, which has its log line and its metrics in it as well, in processor time. {ROUNDS} rounds of {DECISIONS}, by turns, warm; a ratio is taken within a round.\n\
          - *What is held* is the JavaScript heap and what belongs to it outside, such as the memory of the module, read after a \
          collection. The rest of the memory of the process is that of V8, which also grows by hand.\n\
          - The zip at the edge is the one that `portcullis package edge` puts the settings into; the others are of Python's `zipfile`.\n",
