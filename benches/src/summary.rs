@@ -86,7 +86,13 @@ mod tests {
         };
         Section {
             text: String::new(),
-            goals: vec![Goal::new(name, value, Target::AtMost(2.0), Unit::Times)],
+            goals: vec![Goal::new(
+                name,
+                value,
+                Target::AtMost(2.0),
+                Unit::Times,
+                "because",
+            )],
             panels: vec![Panel {
                 title: name.to_owned(),
                 note: String::new(),
@@ -109,7 +115,7 @@ mod tests {
         assert!(
             summary
                 .text
-                .contains("| second | 3.00 | at most 2.00 | **not met** by 50.0 % |")
+                .contains("| second | 3.00 | at most 2.00 | **not met** by 50.0 %: because |")
         );
         assert!(summary.text.contains("other programs took 12 %"));
         assert_eq!(summary.text.matches("| Node.js | v20 |").count(), 1);
