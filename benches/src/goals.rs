@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// The bound of a figure.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Target {
     AtMost(f64),
     AtLeast(f64),
@@ -55,7 +57,7 @@ impl fmt::Display for Target {
 }
 
 /// What a figure is counted in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Unit {
     Seconds,
     Bytes,
@@ -94,7 +96,7 @@ impl Unit {
 }
 
 /// A figure with its target, for the table of all of them.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Goal {
     /// Of what it is the figure.
     pub(crate) figure: String,
@@ -254,6 +256,16 @@ mod tests {
             goal.row(),
             "| to peer | — | at least 5.00 | not measured: no peer |"
         );
+    }
+
+    #[test]
+    fn a_goal_is_the_same_after_an_interruption() {
+        let none = Goal::worst("", [], Target::AtMost(5.0), Unit::Seconds, WHY);
+        for goal in [ratio(4.0, Target::AtLeast(5.0)), none] {
+            let kept = serde_json::to_string(&goal).unwrap();
+            let again: Goal = serde_json::from_str(&kept).unwrap();
+            assert_eq!(again.row(), goal.row());
+        }
     }
 
     #[test]
