@@ -3,12 +3,16 @@
 Callgrind counts what the release build executes, whatever else the machine is doing. Each path runs in two processes
 that differ in nothing but how often they run it, so what is left of the difference is the path alone.
 
+Counts are those of an architecture, which has its own instructions: another one's are not compared. Another compiler or
+another valgrind may count otherwise as well, which is said beside the comparison.
+
 `make bench-check` fails where a path takes over 5 % more than is kept; `make bench-check UPDATE=1` keeps what is counted now.
 """
 
 import argparse
 import json
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -26,6 +30,39 @@ FEW, MANY = 20, 120
 
 class CheckError(Exception):
     """Counting is not possible, and why."""
+
+
+def counted_with() -> dict[str, str]:
+    """What counts depend on beside the sources."""
+    return {
+        "architecture": platform.machine(),
+        "rustc": version(["rustc", "--version"]),
+        "valgrind": version(["valgrind", "--version"]),
+    }
+
+
+def version(command: list[str]) -> str:
+    """The version that a program prints: `rustc 1.95.0 (...)`, `valgrind-3.19.0`."""
+    try:
+        # In the project, whose rust-toolchain.toml chooses the compiler.
+        said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise CheckError(f"{' '.join(command)} does not work: {error}") from error
+    found = re.search(r"\d+(?:\.\d+)+", said)
+    if found is None:
+        raise CheckError(f"{' '.join(command)} printed no version: {said.strip()}")
+    return found[0]
+
+
+def differences(kept: dict[str, str], now: dict[str, str]) -> list[str]:
+    """What to know when the counts are compared. Those of another architecture cannot be."""
+    if kept["architecture"] != now["architecture"]:
+        raise CheckError(
+            f"the counts in {KEPT.relative_to(ROOT)} are of {kept['architecture']}, and this is {now['architecture']}, whose instructions "
+            f"are others: run this on {kept['architecture']}, or keep the counts of {now['architecture']} with: make bench-check UPDATE=1"
+        )
+    return [f"{name} is {now[name]}, and was {kept[name]} when the counts were kept: a part of a difference may be its own"
+            for name in ("rustc", "valgrind") if kept[name] != now[name]]
 
 
 def count(binary: Path, path: str, times: int) -> int:
@@ -77,15 +114,21 @@ def main() -> int:
     parser.add_argument("--update", action="store_true", help="keep what is counted now")
     arguments = parser.parse_args()
     try:
+        now = counted_with()
+        kept = None if arguments.update else json.loads(KEPT.read_text())
+        # Before counting, which takes a minute.
+        notes = differences(kept["counted with"], now) if kept else []
         counted = measure(arguments.binary.resolve())
     except CheckError as error:
         print(error, file=sys.stderr)
         return 2
-    if arguments.update:
-        KEPT.write_text(json.dumps(counted, indent=2) + "\n")
+    if kept is None:
+        KEPT.write_text(json.dumps({"counted with": now, "instructions": counted}, indent=2) + "\n")
         print(f"{KEPT.relative_to(ROOT)}: {len(counted)} paths are kept")
         return 0
-    lines, wrong = compare(json.loads(KEPT.read_text()), counted)
+    lines, wrong = compare(kept["instructions"], counted)
+    for note in notes:
+        print(f"NOTE {note}")
     print(f"{'instructions of':50} {'kept':>9} {'now':>9}", *lines, sep="\n")
     for problem in wrong:
         print(f"FAILED {problem}", file=sys.stderr)

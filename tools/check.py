@@ -41,8 +41,6 @@ class Allowance:
     why: str
 
 
-# `CI` is set wherever continuous integration runs; what only a developer may lack has to be there.
-CI = "CI" in os.environ
 X86_64 = platform.machine() == "x86_64"
 ALLOWED_SKIPS = [
     Allowance(

@@ -35,6 +35,11 @@ impl Moment {
         })
     }
 
+    /// How much of its processors the machine had since then, used or not.
+    pub(crate) fn ticks_since(self, then: Self) -> f64 {
+        self.whole - then.whole
+    }
+
     /// The share of the machine that others have taken since then, in percent.
     pub(crate) fn others_since(self, then: Self) -> f64 {
         let others = (self.used - then.used) - (self.own - then.own);

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// The bound of a figure.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Target {
     AtMost(f64),
     AtLeast(f64),
@@ -55,7 +57,7 @@ impl fmt::Display for Target {
 }
 
 /// What a figure is counted in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Unit {
     Seconds,
     Bytes,
@@ -94,52 +96,77 @@ impl Unit {
 }
 
 /// A figure with its target, for the table of all of them.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Goal {
     /// Of what it is the figure.
     pub(crate) figure: String,
-    value: f64,
+    /// What was measured, where it could be.
+    value: Option<f64>,
     target: Target,
     unit: Unit,
-    /// Why it is missed, where it is.
+    /// Why the target is missed, where it is, or why nothing was measured.
     why: String,
 }
 
 impl Goal {
-    pub(crate) fn new(figure: &str, value: f64, target: Target, unit: Unit) -> Self {
+    /// `why` is what there is to say where the target is missed. Whoever sets a target says it beforehand: in the run that
+    /// misses it nobody is there to ask.
+    pub(crate) fn new(
+        figure: &str,
+        value: f64,
+        target: Target,
+        unit: Unit,
+        why: impl Into<String>,
+    ) -> Self {
         Self {
             figure: figure.to_owned(),
-            value,
+            value: Some(value),
             target,
             unit,
-            why: String::new(),
+            why: why.into(),
         }
     }
 
-    /// The one of several values that is nearest to the target or farthest behind it. Without values it is missed.
+    /// The one of several values that is nearest to the target or farthest behind it. Without values nothing was measured.
     pub(crate) fn worst(
         figure: &str,
         values: impl IntoIterator<Item = f64>,
         target: Target,
         unit: Unit,
+        why: impl Into<String>,
     ) -> Self {
         let values = values.into_iter();
         let value = match target {
-            Target::AtLeast(_) => values.fold(f64::NAN, f64::min),
-            _ => values.fold(f64::NAN, f64::max),
+            Target::AtLeast(_) => values.reduce(f64::min),
+            _ => values.reduce(f64::max),
         };
-        Self::new(figure, value, target, unit)
+        Self {
+            figure: figure.to_owned(),
+            value,
+            target,
+            unit,
+            why: why.into(),
+        }
     }
 
-    /// With the reason, which is shown where the target is missed.
-    pub(crate) fn because(mut self, why: impl Into<String>) -> Self {
-        self.why = why.into();
-        self
+    /// One whose figure cannot be had on this machine, and why.
+    pub(crate) fn not_measured(
+        figure: &str,
+        target: Target,
+        unit: Unit,
+        why: impl Into<String>,
+    ) -> Self {
+        Self::worst(figure, [], target, unit, why)
+    }
+
+    /// Whether something was measured.
+    pub(crate) const fn is_measured(&self) -> bool {
+        self.value.is_some()
     }
 
     /// Whether the target is met.
     pub(crate) fn met(&self) -> bool {
-        self.target.met(self.value)
+        self.value.is_some_and(|value| self.target.met(value))
     }
 
     /// The target in its unit.
@@ -149,24 +176,25 @@ impl Goal {
 
     /// `met` or not.
     pub(crate) fn verdict(&self) -> &'static str {
-        self.target.verdict(self.value)
+        self.value
+            .map_or("not measured", |value| self.target.verdict(value))
     }
 
     /// The row of the table: figure, measured, target, and whether it is met or else by how much not and why.
     pub(crate) fn row(&self) -> String {
-        let verdict = if self.met() {
-            "met".to_owned()
-        } else {
-            let by = self.target.missed_by(self.value);
-            let why = if self.why.is_empty() { "" } else { ": " };
-            format!("**not met** by {by:.1} %{why}{}", self.why)
-        };
-        format!(
-            "| {} | {} | {} | {verdict} |",
-            self.figure,
-            self.unit.shown(self.value),
-            self.target()
-        )
+        let Self { figure, why, .. } = self;
+        let target = self.target();
+        match self.value {
+            None => format!("| {figure} | — | {target} | not measured: {why} |"),
+            Some(value) if self.target.met(value) => {
+                format!("| {figure} | {} | {target} | met |", self.unit.shown(value))
+            }
+            Some(value) => format!(
+                "| {figure} | {} | {target} | **not met** by {:.1} %: {why} |",
+                self.unit.shown(value),
+                self.target.missed_by(value)
+            ),
+        }
     }
 }
 
@@ -174,48 +202,70 @@ impl Goal {
 mod tests {
     use super::{Goal, Target, Unit};
 
+    const WHY: &str = "parsing";
+
+    fn ratio(value: f64, target: Target) -> Goal {
+        Goal::new("to peer", value, target, Unit::Times, WHY)
+    }
+
     #[test]
     fn a_met_target_says_nothing_more() {
-        let goal = Goal::new("start", 1.53e-3, Target::AtMost(15e-3), Unit::Seconds);
-        let goal = goal.because("never shown");
+        let goal = Goal::new("start", 1.53e-3, Target::AtMost(15e-3), Unit::Seconds, WHY);
         assert_eq!(goal.row(), "| start | 1.53 ms | at most 15 ms | met |");
     }
 
     #[test]
     fn a_missed_target_says_by_how_much_and_why() {
-        let slow = Goal::new("decision", 6e-6, Target::AtMost(5e-6), Unit::Seconds);
+        let slow = Goal::new("decision", 6e-6, Target::AtMost(5e-6), Unit::Seconds, WHY);
         assert_eq!(
-            slow.because("parsing").row(),
+            slow.row(),
             "| decision | 6.00 µs | at most 5 µs | **not met** by 20.0 %: parsing |"
         );
-        let few = Goal::new("to peer", 4.0, Target::AtLeast(5.0), Unit::Times);
         assert_eq!(
-            few.row(),
-            "| to peer | 4.00 | at least 5.00 | **not met** by 20.0 % |"
+            ratio(4.0, Target::AtLeast(5.0)).row(),
+            "| to peer | 4.00 | at least 5.00 | **not met** by 20.0 %: parsing |"
         );
     }
 
     #[test]
     fn exactly_the_target_is_met() {
-        assert!(Goal::new("", 5.0, Target::AtLeast(5.0), Unit::Times).met());
-        assert!(Goal::new("", 5.0, Target::AtMost(5.0), Unit::Times).met());
-        assert!(!Goal::new("", 4.99, Target::AtLeast(5.0), Unit::Times).met());
-        assert!(!Goal::new("", 5.01, Target::AtMost(5.0), Unit::Times).met());
+        assert!(ratio(5.0, Target::AtLeast(5.0)).met());
+        assert!(ratio(5.0, Target::AtMost(5.0)).met());
+        assert!(!ratio(4.99, Target::AtLeast(5.0)).met());
+        assert!(!ratio(5.01, Target::AtMost(5.0)).met());
     }
 
     #[test]
     fn the_worst_value_depends_on_the_direction() {
         let values = [3.0, 7.0, 5.0];
-        let least = Goal::worst("", values, Target::AtLeast(5.0), Unit::Times);
+        let least = Goal::worst("", values, Target::AtLeast(5.0), Unit::Times, WHY);
         assert!(least.row().contains("| 3.00 |"));
-        let most = Goal::worst("", values, Target::AtMost(5.0), Unit::Times);
+        let most = Goal::worst("", values, Target::AtMost(5.0), Unit::Times, WHY);
         assert!(most.row().contains("| 7.00 |"));
     }
 
     #[test]
-    fn without_values_nothing_is_met() {
-        assert!(!Goal::worst("", [], Target::AtLeast(5.0), Unit::Times).met());
-        assert!(!Goal::worst("", [], Target::AtMost(5.0), Unit::Times).met());
+    fn what_was_not_measured_is_not_met_and_says_why() {
+        for target in [Target::AtLeast(5.0), Target::AtMost(5.0)] {
+            assert!(!Goal::worst("", [], target, Unit::Times, WHY).met());
+        }
+        let target = Target::AtLeast(5.0);
+        let goal = Goal::not_measured("to peer", target, Unit::Times, "no peer");
+        assert!(!goal.is_measured());
+        assert_eq!(
+            goal.row(),
+            "| to peer | — | at least 5.00 | not measured: no peer |"
+        );
+    }
+
+    #[test]
+    fn a_goal_is_the_same_after_an_interruption() {
+        let none = Goal::worst("", [], Target::AtMost(5.0), Unit::Seconds, WHY);
+        for goal in [ratio(4.0, Target::AtLeast(5.0)), none] {
+            let kept = serde_json::to_string(&goal).unwrap();
+            let again: Goal = serde_json::from_str(&kept).unwrap();
+            assert_eq!(again.row(), goal.row());
+        }
     }
 
     #[test]

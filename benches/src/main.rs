@@ -6,7 +6,9 @@
 //! The decision service is put under load beside Cerbos, both as processes of their own. The edge function runs in Node.js,
 //! beside a handler by hand.
 //!
-//! With the name of a part as its argument, only that part is measured and shown: the page and its plot are of one run.
+//! With the name of a part as its argument, only that part is measured and shown: the page and its plot are of one run. All
+//! parts are tried, also after one has failed; the page is written once there are all, and until then they are kept, for a
+//! run that goes on where this one ended.
 
 mod authorizer;
 mod cloudentity;
@@ -16,6 +18,7 @@ mod edge;
 mod figures;
 mod function;
 mod goals;
+mod kept;
 mod node;
 mod own_cost;
 mod page;
@@ -33,14 +36,16 @@ mod verification;
 
 use std::env;
 use std::fs;
+use std::panic;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use portcullis_test_support::issuer::Issuer;
 
 use company::Moment;
 use decision_service::DecisionService;
 use figures::Figures;
+use kept::{Kept, Part};
 use section::Section;
 use summary::Summary;
 use verification::Verification;
@@ -76,28 +81,60 @@ fn main() -> Result<()> {
 
 /// Measures all parts and rewrites the page and its plot.
 fn everything(root: &Path) -> Result<()> {
-    let begin = Moment::now()?;
-    let mut sections = Vec::new();
-    for name in PARTS {
-        let section = part(name, root)?;
-        page::print(&section.text)?;
-        sections.push(section);
-    }
-    let all: Vec<_> = sections.iter().collect();
-    let summary = Summary::new(&all, Moment::now()?.others_since(begin))?;
-    page::print(&summary.text)?;
     ensure!(
         !cfg!(debug_assertions),
-        "the page is not rewritten, as this is not a release build: run `make bench`"
+        "the page is of release builds, and this is none: run `make bench`"
     );
-    let texts = sections.iter().map(|section| section.text.as_str());
-    let parts: Vec<_> = [("summary", summary.text.as_str())]
+    let kept = Kept::of(root);
+    let begin = figures::unix_now()?;
+    let (mut parts, mut failed) = (Vec::new(), Vec::new());
+    for name in PARTS {
+        let part = match kept.find(name, begin) {
+            Some(part) => Ok(part),
+            None => measured(name, root, &kept),
+        };
+        match part {
+            Ok(part) => {
+                page::print(&part.section.text)?;
+                parts.push((name, part));
+            }
+            // What comes after it takes minutes, too, and is then there for the next run.
+            Err(error) => {
+                page::print(&format!("{name}: {error:#}\n"))?;
+                failed.push(name);
+            }
+        }
+    }
+    ensure!(
+        failed.is_empty(),
+        "not measured, for the reason above: {}. The page stays as it was. What was measured is kept in target/bench: `make bench` \
+         measures the rest, within six hours and with the same sources",
+        failed.join(", ")
+    );
+    let summary = Summary::new(&parts, begin)?;
+    page::print(&summary.text)?;
+    let texts = parts
+        .iter()
+        .map(|(name, part)| (*name, part.section.text.as_str()));
+    let texts: Vec<_> = [("summary", summary.text.as_str())]
         .into_iter()
-        .chain(PARTS.into_iter().zip(texts))
+        .chain(texts)
         .collect();
     let docs = root.join("docs");
-    page::write(&docs.join("benchmarks.md"), &parts).context("docs/benchmarks.md")?;
-    fs::write(docs.join(summary::PLOT), summary.svg).context("docs/benchmarks.svg")
+    page::write(&docs.join("benchmarks.md"), &texts).context("docs/benchmarks.md")?;
+    fs::write(docs.join(summary::PLOT), summary.svg).context("docs/benchmarks.svg")?;
+    kept.forget()
+}
+
+/// Measures a part and keeps it.
+fn measured(name: &str, root: &Path, kept: &Kept) -> Result<Part> {
+    let begin = Moment::now()?;
+    // What the tests' support does not expect ends in a panic, which is one part's as well.
+    let section = panic::catch_unwind(|| part(name, root))
+        .unwrap_or_else(|_| bail!("a panic, as said above"))?;
+    let end = Moment::now()?;
+    let others = (end.others_since(begin), end.ticks_since(begin));
+    kept.keep(name, section, others, figures::unix_now()?)
 }
 
 fn part(name: &str, root: &Path) -> Result<Section> {

@@ -49,10 +49,71 @@ fn replaced(mut page: String, parts: &[(&str, &str)]) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
     use super::replaced;
+    use crate::{PARTS, summary};
 
     const PAGE: &str =
         "# Title\n\n<!-- a: written by `make bench` -->\n\nold\n\n<!-- end of a -->\n\nText.\n";
+
+    /// What stands between the marks of each part of docs/benchmarks.md, the summary first.
+    #[expect(clippy::disallowed_methods, reason = "the page is what is looked at")]
+    fn parts_of_the_page() -> Vec<(&'static str, String)> {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/benchmarks.md");
+        let page = fs::read_to_string(page).unwrap();
+        let mut rest = page.as_str();
+        let names = ["summary"].into_iter().chain(PARTS);
+        names
+            .map(|name| {
+                let begin = format!("<!-- {name}: written by `make bench` -->");
+                let end = format!("<!-- end of {name} -->");
+                let (_, after) = rest.split_once(&begin).expect(&begin);
+                let (part, after) = after.split_once(&end).expect(&end);
+                rest = after;
+                (name, part.trim().to_owned())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_page_has_every_part_in_its_order() {
+        for (name, part) in parts_of_the_page() {
+            let begin = if name == "summary" { "![" } else { "## " };
+            assert!(part.starts_with(begin), "{name}: {part}");
+            assert!(part.contains("\n|---|"), "{name} has no table: {part}");
+            // What one writes by hand beside a part that was measured alone.
+            assert!(!part.contains("by itself ("), "{name}: {part}");
+        }
+    }
+
+    #[test]
+    fn the_plot_that_the_page_shows_is_there() {
+        let parts = parts_of_the_page();
+        let (_, summary) = parts.first().unwrap();
+        let link = format!("]({})", summary::PLOT);
+        assert_eq!(summary.matches(&link).count(), 1, "{summary}");
+        let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+        #[expect(clippy::disallowed_methods, reason = "the plot is what is looked at")]
+        let plot = fs::read_to_string(docs.join(summary::PLOT)).unwrap();
+        assert!(plot.starts_with("<svg ") && plot.ends_with("</svg>\n"));
+    }
+
+    #[test]
+    fn every_target_that_is_missed_has_a_reason() {
+        let parts = parts_of_the_page();
+        let (_, summary) = parts.first().unwrap();
+        let (_, table) = summary
+            .split_once("| figure | measured | target | |")
+            .unwrap();
+        let rows = table.lines().filter(|line| line.starts_with("| "));
+        for row in rows {
+            let verdict = row.rsplit_once(" | ").unwrap().1;
+            let explained = verdict.contains(": ") && !verdict.contains(":  |");
+            assert!(verdict == "met |" || explained, "{row}");
+        }
+    }
 
     #[test]
     fn a_part_is_replaced_between_its_marks() {

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use anyhow::Result;
+use serde::{Deserialize, Serialize};
 
 /// Everything below is in the units of the drawing, which are pixels at its own size.
 const WIDTH: f64 = 960.0;
@@ -29,7 +30,7 @@ const STYLE: &str = "text { font: 13px system-ui, -apple-system, 'Segoe UI', san
 .peer { fill: #656c76 } .half { stroke: #f0f6fc } }";
 
 /// Several bars from the same zero, the first of which is Portcullis' and what the others are compared with.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Panel {
     pub(crate) title: String,
     /// What the value is of, and which direction is the better one.
@@ -38,7 +39,7 @@ pub(crate) struct Panel {
 }
 
 /// One bar.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Bar {
     pub(crate) whose: Whose,
     pub(crate) label: String,
@@ -50,7 +51,7 @@ pub(crate) struct Bar {
 }
 
 /// Whose figure it is, which is the colour of its bar.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Whose {
     Portcullis,
     Peer,

@@ -23,6 +23,7 @@ def test_every_file_names_the_same_rust():
     dockerfile = (REPOSITORY / "Dockerfile").read_text()
     assert re.findall(r"^ARG RUST=(.*)$", dockerfile, re.MULTILINE) == [toolchain]
     assert workflow("ci.yml")["jobs"]["test"]["container"]["image"] == f"rust:{toolchain}-bookworm"
+    assert workflow("nightly.yml")["jobs"]["check"]["container"] == f"rust:{toolchain}-bookworm"
 
 
 def test_a_release_is_made_with_packages_that_are_known_to_the_byte():
@@ -84,6 +85,28 @@ def test_continuous_integration_runs_what_a_developer_runs():
     assert ci["permissions"] == {"contents": "read"}
     commands = [step["run"] for step in ci["jobs"]["test"]["steps"] if "run" in step]
     assert commands[-1] == ".ci/run"
+
+
+def test_every_night_runs_what_the_makefile_has():
+    nightly = workflow("nightly.yml")
+    assert nightly["permissions"] == {"contents": "read"}
+    # YAML 1.1 reads `on` as a truth value.
+    assert set(nightly[True]) == {"schedule", "workflow_dispatch"}
+    commands = nightly["jobs"]["check"]["strategy"]["matrix"]["command"]
+    assert commands == ["make bench-check", "make fuzz SECONDS=30"]
+    makefile = (REPOSITORY / "Makefile").read_text()
+    for command in commands:
+        _, target, *variables = command.split()
+        assert f"\n.PHONY: {target}\n" in makefile
+        assert all(f"\n{variable.partition('=')[0]} := " in makefile for variable in variables)
+
+
+def test_every_night_begins_as_continuous_integration_does():
+    *ci, _ = workflow("ci.yml")["jobs"]["test"]["steps"]
+    *nightly, last = workflow("nightly.yml")["jobs"]["check"]["steps"]
+    # Only the end-to-end tests want Terraform.
+    assert nightly == [step for step in ci if "terraform" not in step.get("uses", "")]
+    assert (last["run"], last["working-directory"]) == ("${{ matrix.command }}", "portcullis")
 
 
 def commands_of(job):

@@ -16,7 +16,7 @@ use crate::decision_service::{AUDIENCE, CREDENTIAL, SCOPE};
 use crate::figures::zip_size;
 use crate::node;
 
-/// Where `make peers` puts the packages of Python, and why AWS' runtime client for Node.js is not there.
+/// Where `make peers` puts the packages of Python, and why AWS' runtime client for Node.js is not there, where it is not.
 const PYTHON: &str = ".tools/peers-venv/bin/python";
 const WHY_NOT: &str = ".tools/aws-lambda-ric.txt";
 /// The route of the event that all are asked about.

@@ -1,6 +1,7 @@
 //! The Lambda function beside functions that do the same in Node.js and in Python, all under the same Lambda runtime API:
 //! start, first decision, warm decisions, processor time, memory, size.
 
+mod compared;
 mod contestant;
 mod least;
 mod panels;

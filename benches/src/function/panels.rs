@@ -49,7 +49,7 @@ pub(super) fn panels(figures: &Figures) -> Result<Vec<Panel>> {
         panel(
             Job::Token,
             "Processor time of a decision, the same token",
-            token,
+            "Portcullis remembers verified tokens",
             Unit::Seconds,
             &|row| Some(row.same.processor.clone()),
         )?,

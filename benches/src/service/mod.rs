@@ -1,8 +1,10 @@
 //! The decision service under load, beside Cerbos on the same questions: decisions a second, latency, what
 //! more operations cost, and memory.
 
+mod goals;
 mod growth;
 mod load;
+mod panels;
 mod peak;
 mod policy;
 mod report;
@@ -38,9 +40,10 @@ pub(crate) struct ServiceFigures {
     /// At half of what each could at most.
     at_half: Vec<AtHalf>,
     growth: Growth,
-    /// Most memory and memory after the load of Portcullis and of Cerbos, in bytes.
-    memory: [(f64, f64); 2],
-    cerbos_version: String,
+    /// Most memory and memory after the load, in bytes.
+    memory: (f64, f64),
+    /// The same of Cerbos with its version, where it can be run.
+    cerbos: Option<(String, (f64, f64))>,
     /// What other programs took of the machine meanwhile, in percent.
     others: f64,
 }
@@ -52,7 +55,7 @@ struct Contestant<'a> {
     calls: Calls,
 }
 
-/// The contestants that figures are taken from by name.
+/// The contestants that figures are taken from by name. Those of Cerbos come last, and there may be none.
 const AUTHZEN: usize = 0;
 const AUTHZEN_QUIET: usize = 1;
 const SAME_TOKEN: usize = 2;
@@ -84,37 +87,68 @@ fn measure_alone(root: &Path, binaries: &Path, now: u64) -> Result<ServiceFigure
     let growth = Growth::measure(&portcullis, &issuer, &tokens, now)?;
 
     let own = |log| Server::portcullis(&portcullis, OPERATIONS, issuer.url(), log);
-    let cerbos = |log| Server::cerbos(root, OPERATIONS, log);
     let (logging, quiet) = (own(Log::EachDecision)?, own(Log::Warnings)?);
-    let (cerbos_logging, cerbos_quiet) = (cerbos(Log::EachDecision)?, cerbos(Log::Warnings)?);
-    let servers = [&logging, &quiet, &cerbos_quiet, &cerbos_logging];
-    for server in servers {
+    let cerbos = Cerbos::start(root)?;
+    let theirs = cerbos
+        .iter()
+        .flat_map(|cerbos| [&cerbos.quiet, &cerbos.logging]);
+    for server in [&logging, &quiet].into_iter().chain(theirs) {
         let nobody = OPERATIONS.authzen_for(server.address, "openid");
         ensure!(!nobody.permits()?, "everybody is permitted");
     }
-    let contestants = contestants(servers, &tokens)?;
+    let contestants = contestants(&logging, &quiet, cerbos.as_ref(), &tokens)?;
     let peaks = peak::measure(&contestants)?;
-    let at_half = peak::at_half(
-        &contestants,
-        &peaks,
-        &[AUTHZEN, SAME_TOKEN, OTHER_TOKENS, CERBOS_AUTHZEN],
-    )?;
-    let memory = |server: &Server| Ok((server.memory("VmHWM")?, server.memory("VmRSS")?));
-    let memories: Result<[(f64, f64); 2]> =
-        memory(&logging).and_then(|own| Ok([own, memory(&cerbos_quiet)?]));
+    let mut asked = vec![AUTHZEN, SAME_TOKEN, OTHER_TOKENS];
+    asked.extend(cerbos.as_ref().map(|_| CERBOS_AUTHZEN));
+    let at_half = peak::at_half(&contestants, &peaks, &asked)?;
+    let cerbos = match &cerbos {
+        Some(Cerbos { version, quiet, .. }) => Some((version.clone(), memory(quiet)?)),
+        None => None,
+    };
     Ok(ServiceFigures {
         names: contestants.iter().map(|each| each.name).collect(),
         peaks,
         at_half,
         growth,
-        memory: memories?,
-        cerbos_version: servers::cerbos_version(root)?,
+        memory: memory(&logging)?,
+        cerbos,
         others: 0.0,
     })
 }
 
-fn contestants<'a>(servers: [&'a Server; 4], tokens: &[String]) -> Result<Vec<Contestant<'a>>> {
-    let [logging, quiet, cerbos_quiet, cerbos_logging] = servers;
+/// Most memory, and memory now.
+fn memory(server: &Server) -> Result<(f64, f64)> {
+    Ok((server.memory("VmHWM")?, server.memory("VmRSS")?))
+}
+
+/// Cerbos without and with its log.
+struct Cerbos {
+    version: String,
+    quiet: Server,
+    logging: Server,
+}
+
+impl Cerbos {
+    /// Where there is one for this machine.
+    fn start(root: &Path) -> Result<Option<Self>> {
+        let Some(binary) = servers::cerbos_binary(root)? else {
+            return Ok(None);
+        };
+        let start = |log| Server::cerbos(&binary, OPERATIONS, log);
+        Ok(Some(Self {
+            version: servers::cerbos_version(&binary)?,
+            quiet: start(Log::Warnings)?,
+            logging: start(Log::EachDecision)?,
+        }))
+    }
+}
+
+fn contestants<'a>(
+    logging: &'a Server,
+    quiet: &'a Server,
+    cerbos: Option<&'a Cerbos>,
+    tokens: &[String],
+) -> Result<Vec<Contestant<'a>>> {
     let one = tokens.get(..1).unwrap_or_default();
     let contestant = |name, server: &'a Server, calls| Contestant {
         name,
@@ -122,7 +156,7 @@ fn contestants<'a>(servers: [&'a Server; 4], tokens: &[String]) -> Result<Vec<Co
         calls,
     };
     let authzen = |server: &Server| OPERATIONS.authzen(server.address);
-    Ok(vec![
+    let mut contestants = vec![
         contestant("Portcullis, AuthZEN", logging, authzen(logging)),
         contestant("the same without its log", quiet, authzen(quiet)),
         contestant(
@@ -135,20 +169,17 @@ fn contestants<'a>(servers: [&'a Server; 4], tokens: &[String]) -> Result<Vec<Co
             logging,
             OPERATIONS.sideband(logging.address, tokens)?,
         ),
-        contestant(
-            "Cerbos, AuthZEN, without its log",
-            cerbos_quiet,
-            authzen(cerbos_quiet),
-        ),
-        contestant(
-            "Cerbos, `/api/check/resources`, without its log",
-            cerbos_quiet,
-            OPERATIONS.check_resources(cerbos_quiet.address),
-        ),
-        contestant(
-            "Cerbos, AuthZEN, with its log",
-            cerbos_logging,
-            authzen(cerbos_logging),
-        ),
-    ])
+    ];
+    if let Some(Cerbos { quiet, logging, .. }) = cerbos {
+        contestants.extend([
+            contestant("Cerbos, AuthZEN, without its log", quiet, authzen(quiet)),
+            contestant(
+                "Cerbos, `/api/check/resources`, without its log",
+                quiet,
+                OPERATIONS.check_resources(quiet.address),
+            ),
+            contestant("Cerbos, AuthZEN, with its log", logging, authzen(logging)),
+        ]);
+    }
+    Ok(contestants)
 }

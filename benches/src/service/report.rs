@@ -4,37 +4,31 @@ use std::fmt::Write as _;
 
 use anyhow::{Context, Result};
 
+use super::goals::{
+    COMPARISONS, MAX_AT_HALF, MAX_GROWTH, MAX_MEDIAN, MAX_MEMORY, MIN_RATIO, goals,
+};
 use super::growth::{self, Row, SIZES};
 use super::load::OPEN_CONNECTIONS;
+use super::panels::{memory_panel, per_second_panel};
 use super::peak::{AtHalf, CONNECTIONS, Peak, ROUNDS, TIME, TIME_AT_HALF};
-use super::{
-    AUTHZEN, AUTHZEN_QUIET, CERBOS_AUTHZEN, CERBOS_LOGGING, CERBOS_OWN, OTHER_TOKENS, SAME_TOKEN,
-    ServiceFigures, TOKENS,
-};
-use crate::goals::{Goal, Target, Unit};
-use crate::plot::{Bar, Panel, Whose};
+use super::servers::NO_CERBOS;
+use super::{AUTHZEN, CERBOS_AUTHZEN, OTHER_TOKENS, SAME_TOKEN, ServiceFigures, TOKENS};
+use crate::goals::Target;
 use crate::report::{machine, micros, thousands, times};
 use crate::rounds::Spread;
 use crate::section::Section;
 
-/// How many times the decisions of Cerbos.
-const MIN_RATIO: f64 = 5.0;
-/// Longest median on one connection, in seconds.
-const MAX_MEDIAN: f64 = 60e-6;
-/// Longest 99th percentile at half of the most, in seconds.
-const MAX_AT_HALF: f64 = 5e-3;
-/// How many times as long a decision may take with more operations.
-const MAX_GROWTH: f64 = 1.5;
-/// Most memory with the largest policy, in bytes.
-const MAX_MEMORY: f64 = 40e6;
-
 /// The section, for the page.
 pub(crate) fn section(figures: &ServiceFigures) -> Result<Section> {
+    let cerbos = figures.cerbos.as_ref();
+    let peer = cerbos.map_or_else(
+        || format!("Peer: Cerbos, not measured: {NO_CERBOS}"),
+        |(version, _)| format!("Peer: Cerbos {version}"),
+    );
     let mut text = format!(
-        "## Decision service\n\nMeasured with {}. Peer: Cerbos {}. The load is made on the same cores. Other programs took {:.0} % of them \
+        "## Decision service\n\nMeasured with {}. {peer}. The load is made on the same cores. Other programs took {:.0} % of them \
          meanwhile.\n\n",
         machine()?,
-        figures.cerbos_version,
         figures.others,
     );
     under_load(&mut text, figures)?;
@@ -47,105 +41,11 @@ pub(crate) fn section(figures: &ServiceFigures) -> Result<Section> {
         text,
         goals: goals(figures)?,
         panels: vec![per_second_panel(figures)?, memory_panel(figures)],
-        versions: vec![("Cerbos".to_owned(), figures.cerbos_version.clone())],
+        versions: cerbos
+            .map(|(version, _)| ("Cerbos".to_owned(), version.clone()))
+            .into_iter()
+            .collect(),
     })
-}
-
-/// The targets, each with the figure that is nearest to it or farthest behind.
-fn goals(figures: &ServiceFigures) -> Result<Vec<Goal>> {
-    let peak = |at: usize| figures.peaks.get(at).context("no such figure");
-    let alone = |at| Ok::<_, anyhow::Error>(peak(at)?.alone.0.median);
-    let medians = [AUTHZEN, SAME_TOKEN, OTHER_TOKENS].map(alone);
-    let ratios = COMPARISONS.iter().filter(|(.., aimed)| *aimed);
-    let ratios = ratios.map(|(_, ours, theirs, _)| {
-        let ratio = peak(*theirs)?.seconds.ratio_to(&peak(*ours)?.seconds)?;
-        Ok(ratio.median)
-    });
-    let own = figures.at_half.iter();
-    let own = own.filter(|half| half.contestant < CERBOS_AUTHZEN);
-    let growth = figures.growth.rows.iter().flat_map(|row| &row.ratios);
-    let median = Goal::worst(
-        "decision service: one connection, median, slowest of AuthZEN and sideband",
-        medians.into_iter().collect::<Result<Vec<_>>>()?,
-        Target::AtMost(MAX_MEDIAN),
-        Unit::Seconds,
-    );
-    Ok(vec![
-        Goal::worst(
-            "decision service: AuthZEN decisions a second, to Cerbos, nearest of three",
-            ratios.collect::<Result<Vec<_>>>()?,
-            Target::AtLeast(MIN_RATIO),
-            Unit::Times,
-        ),
-        median.because(format!(
-            "the call waits for the server, the log and the load by turns: AuthZEN takes {} of the processor for one, and {} without its \
-             log",
-            Unit::Seconds.shown(peak(AUTHZEN)?.processor.median),
-            Unit::Seconds.shown(alone(AUTHZEN_QUIET)?)
-        )),
-        Goal::worst(
-            "decision service: 99th percentile at half of the most, slowest",
-            own.map(|half| half.latency.1.median),
-            Target::AtMost(MAX_AT_HALF),
-            Unit::Seconds,
-        ),
-        Goal::worst(
-            "decision service: one decision with 10,000 operations to one with 10",
-            growth.map(|ratio| ratio.median),
-            Target::AtMost(MAX_GROWTH),
-            Unit::Times,
-        ),
-        Goal::new(
-            "decision service: most memory (VmHWM) with 10,000 operations",
-            figures.growth.memory.0,
-            Target::AtMost(MAX_MEMORY),
-            Unit::Bytes,
-        ),
-    ])
-}
-
-fn per_second_panel(figures: &ServiceFigures) -> Result<Panel> {
-    let bars = [
-        (Whose::Portcullis, "portcullis serve", AUTHZEN),
-        (Whose::Portcullis, "the same without log", AUTHZEN_QUIET),
-        (Whose::Peer, "Cerbos without log", CERBOS_AUTHZEN),
-        (Whose::Peer, "Cerbos", CERBOS_LOGGING),
-    ];
-    let bars = bars.map(|(whose, label, at)| {
-        let peak = figures.peaks.get(at).context("no such figure")?;
-        let Spread { low, median, high } = peak.seconds.spread()?;
-        Ok(Bar {
-            whose,
-            label: label.to_owned(),
-            value: 1.0 / median,
-            half: Some((1.0 / high, 1.0 / low)),
-            shown: thousands(1.0 / median),
-        })
-    });
-    Ok(Panel {
-        title: "Decision service: AuthZEN decisions a second".to_owned(),
-        note: "load on the same two cores; more is better".to_owned(),
-        bars: bars.into_iter().collect::<Result<_>>()?,
-    })
-}
-
-fn memory_panel(figures: &ServiceFigures) -> Panel {
-    let [(own, _), (cerbos, _)] = figures.memory;
-    let bar = |whose, label: &str, value| Bar {
-        whose,
-        label: label.to_owned(),
-        value,
-        half: None,
-        shown: Unit::Bytes.shown(value),
-    };
-    Panel {
-        title: "Decision service: peak memory under load".to_owned(),
-        note: "policy of 100 operations; less is better".to_owned(),
-        bars: vec![
-            bar(Whose::Portcullis, "portcullis serve", own),
-            bar(Whose::Peer, "Cerbos without log", cerbos),
-        ],
-    }
 }
 
 fn under_load(text: &mut String, figures: &ServiceFigures) -> Result<()> {
@@ -174,47 +74,14 @@ fn under_load(text: &mut String, figures: &ServiceFigures) -> Result<()> {
     Ok(())
 }
 
-/// A comparison: its name, ours, theirs, and whether the target is for it.
-const COMPARISONS: [(&str, usize, usize, bool); 6] = [
-    (
-        "AuthZEN, Cerbos without its log",
-        AUTHZEN,
-        CERBOS_AUTHZEN,
-        true,
-    ),
-    (
-        "AuthZEN, both without their logs",
-        AUTHZEN_QUIET,
-        CERBOS_AUTHZEN,
-        true,
-    ),
-    (
-        "AuthZEN, both with their logs",
-        AUTHZEN,
-        CERBOS_LOGGING,
-        true,
-    ),
-    (
-        "AuthZEN to Cerbos' own API without its log",
-        AUTHZEN,
-        CERBOS_OWN,
-        false,
-    ),
-    (
-        "sideband with the same token again to Cerbos' AuthZEN, which verifies none, without its log",
-        SAME_TOKEN,
-        CERBOS_AUTHZEN,
-        false,
-    ),
-    (
-        "sideband with other tokens, each verified, to the same",
-        OTHER_TOKENS,
-        CERBOS_AUTHZEN,
-        false,
-    ),
-];
-
 fn beside_cerbos(text: &mut String, figures: &ServiceFigures) -> Result<()> {
+    if figures.cerbos.is_none() {
+        writeln!(
+            text,
+            "\nDecisions a second, Portcullis to Cerbos: not measured: {NO_CERBOS}."
+        )?;
+        return Ok(());
+    }
     text.push_str("\n| decisions a second, Portcullis to Cerbos | ratio | ratio of processor times | target | |\n|---|---|---|---|---|\n");
     let peak = |at: usize| -> Result<&Peak> { figures.peaks.get(at).context("no such figure") };
     for (name, ours, theirs, aimed) in COMPARISONS {
@@ -298,12 +165,13 @@ fn growth(text: &mut String, figures: &ServiceFigures) -> Result<()> {
 
 fn memory(text: &mut String, figures: &ServiceFigures) -> Result<()> {
     text.push_str("\n| memory after the load | most (VmHWM) | then (VmRSS) | target for the most | |\n|---|---|---|---|---|\n");
-    let [own, cerbos] = figures.memory;
-    let rows = [
+    let mut rows = vec![
         ("Portcullis, 10,000 operations", figures.growth.memory, true),
-        ("Portcullis, 100 operations", own, false),
-        ("Cerbos, 100 operations", cerbos, false),
+        ("Portcullis, 100 operations", figures.memory, false),
     ];
+    if let Some((_, memory)) = figures.cerbos {
+        rows.push(("Cerbos, 100 operations", memory, false));
+    }
     for (name, (most, after), aimed) in rows {
         let (target, verdict) = if aimed {
             ("40 MB", Target::AtMost(MAX_MEMORY).verdict(most))
@@ -383,4 +251,89 @@ fn millis(time: Spread) -> String {
 fn listed() -> String {
     let numbers = CONNECTIONS.map(|number| number.to_string());
     numbers.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::growth::Growth;
+    use super::{AtHalf, Peak, Row, ServiceFigures, Spread, section};
+
+    const fn spread(median: f64) -> Spread {
+        Spread {
+            low: median,
+            median,
+            high: median,
+        }
+    }
+
+    /// Portcullis' four, and the three of Cerbos, which take seven times as long.
+    fn figures(cerbos: bool) -> ServiceFigures {
+        let names = ["AuthZEN", "quiet", "same", "other", "C1", "C2", "C3"];
+        let names = if cerbos { &names[..] } else { &names[..4] };
+        let peak = |at| {
+            let time = if at < 4 { 20e-6 } else { 140e-6 };
+            Peak {
+                connections: 64,
+                seconds: [time, time].into_iter().collect(),
+                processor: spread(time),
+                alone: (spread(time * 2.0), spread(time * 3.0)),
+            }
+        };
+        let half = |contestant| AtHalf {
+            contestant,
+            rate: 1000.0,
+            latency: (spread(1e-4), spread(1e-3)),
+        };
+        ServiceFigures {
+            names: names.to_vec(),
+            peaks: (0..names.len()).map(peak).collect(),
+            at_half: [0, 2, 3, 4]
+                .into_iter()
+                .filter(|at| *at < names.len())
+                .map(half)
+                .collect(),
+            growth: Growth {
+                rows: vec![Row {
+                    name: "the engine alone, in memory",
+                    times: vec![spread(1.5e-6); 4],
+                    ratios: vec![spread(1.0); 4],
+                }],
+                memory: (39e6, 38e6),
+            },
+            memory: (28e6, 27e6),
+            cerbos: cerbos.then(|| ("0.51.0".to_owned(), (137e6, 126e6))),
+            others: 1.0,
+        }
+    }
+
+    #[test]
+    fn the_ratio_to_cerbos_is_judged() {
+        let section = section(&figures(true)).unwrap();
+        assert!(section.text.contains("Peer: Cerbos 0.51.0."));
+        assert!(section.goals.iter().all(crate::goals::Goal::met));
+        let bars: Vec<_> = section
+            .panels
+            .iter()
+            .map(|panel| panel.bars.len())
+            .collect();
+        assert_eq!(bars, [4, 2]);
+    }
+
+    #[test]
+    fn without_cerbos_the_rest_is_there_and_the_page_says_why() {
+        let section = section(&figures(false)).unwrap();
+        let why = "not measured: its npm package has no binary for this machine";
+        assert_eq!(section.text.matches(why).count(), 2, "{}", section.text);
+        let rows: Vec<_> = section.goals.iter().map(crate::goals::Goal::row).collect();
+        let (first, others) = rows.split_first().unwrap();
+        assert!(first.ends_with(&format!("{why} |")), "{first}");
+        assert!(others.iter().all(|row| row.ends_with("| met |")));
+        assert!(section.versions.is_empty());
+        let bars: Vec<_> = section
+            .panels
+            .iter()
+            .map(|panel| panel.bars.len())
+            .collect();
+        assert_eq!(bars, [2, 1]);
+    }
 }

@@ -7,18 +7,25 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
 use super::load::Connection;
 use super::policy::Operations;
 use crate::decision_service::CREDENTIAL;
 
-/// Where the Makefile puts Cerbos.
+/// Where the Makefile puts Cerbos. Its packages for other machines are not asked for, as none was tried.
 const CERBOS: &str = "tests/cerbos/node_modules/@cerbos/cerbos-linux-x64/cerbos-linux-x64";
+/// Why there may be none.
+pub(crate) const NO_CERBOS: &str = "its npm package has no binary for this machine";
 /// How often a server that starts is asked whether it is ready, and the pause between.
 const TRIES: usize = 1500;
 const PAUSE: Duration = Duration::from_millis(20);
+/// How often a server is started with other ports. One that was free may be another program's by the time the server asks
+/// for it; and on port 0 `portcullis serve` says where it listens in a line that is not logged where only warnings are.
+const STARTS: usize = 3;
+/// The last lines of its log, where a server does not become ready.
+const LOG_LINES: usize = 20;
 /// Ticks of the processor time that the kernel tells, in a second: `USER_HZ`, 100 on Linux.
 const TICKS: f64 = 100.0;
 
@@ -37,12 +44,21 @@ pub(crate) struct Server {
     child: Child,
     pub(crate) address: SocketAddr,
     log: File,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Server {
     /// `portcullis serve` on a policy of its own.
     pub(crate) fn portcullis(
+        binary: &Path,
+        operations: Operations,
+        issuer: &str,
+        log: Log,
+    ) -> Result<Self> {
+        with_other_ports(|| Self::portcullis_once(binary, operations, issuer, log))
+    }
+
+    fn portcullis_once(
         binary: &Path,
         operations: Operations,
         issuer: &str,
@@ -65,7 +81,11 @@ impl Server {
     }
 
     /// Cerbos on the same policy in its own words.
-    pub(crate) fn cerbos(root: &Path, operations: Operations, log: Log) -> Result<Self> {
+    pub(crate) fn cerbos(binary: &Path, operations: Operations, log: Log) -> Result<Self> {
+        with_other_ports(|| Self::cerbos_once(binary, operations, log))
+    }
+
+    fn cerbos_once(binary: &Path, operations: Operations, log: Log) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let policies = folder.path().join("policies");
         fs::create_dir(&policies)?;
@@ -81,7 +101,7 @@ impl Server {
         );
         let file = folder.path().join("cerbos.yaml");
         fs::write(&file, configuration)?;
-        let mut command = Command::new(cerbos_binary(root)?);
+        let mut command = Command::new(binary);
         command
             .args(["server", "--config"])
             .arg(file)
@@ -107,11 +127,11 @@ impl Server {
             .stderr(log.try_clone()?)
             .spawn()
             .with_context(|| format!("{command:?}"))?;
-        let server = Self {
+        let mut server = Self {
             child,
             address,
             log,
-            _folder: folder,
+            folder,
         };
         let call = format!("GET {health} HTTP/1.1\r\nHost: {address}\r\n\r\n");
         for _ in 0..TRIES {
@@ -119,12 +139,28 @@ impl Server {
                 connection.send(call.as_bytes())?;
                 connection.receive().map(drop)
             });
+            // Only after the answer, which may be that of another program on the same port.
+            if let Some(status) = server.child.try_wait()? {
+                let log = server.end_of_log();
+                bail!("{command:?} ended before it was ready, {status}:\n{log}");
+            }
             if ready.is_ok() {
                 return Ok(server);
             }
             thread::sleep(PAUSE);
         }
-        anyhow::bail!("{command:?} is not ready after half a minute")
+        let log = server.end_of_log();
+        bail!("{command:?} is not ready after half a minute:\n{log}")
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "its log is a file of ours")]
+    fn end_of_log(&self) -> String {
+        let Ok(log) = fs::read_to_string(self.folder.path().join("log")) else {
+            return "its log cannot be read".to_owned();
+        };
+        let lines: Vec<_> = log.lines().collect();
+        let from = lines.len().saturating_sub(LOG_LINES);
+        lines.get(from..).unwrap_or_default().join("\n")
     }
 
     /// Throws away what was logged, so that a long run does not fill the disk.
@@ -171,26 +207,65 @@ impl Drop for Server {
     }
 }
 
-/// The version of the Cerbos that is installed.
-pub(crate) fn cerbos_version(root: &Path) -> Result<String> {
-    let output = Command::new(cerbos_binary(root)?)
-        .arg("--version")
-        .output()?;
+/// Cerbos, where npm has one for this machine.
+pub(crate) fn cerbos_binary(root: &Path) -> Result<Option<PathBuf>> {
+    let binary = root.join(CERBOS);
+    if binary.is_file() {
+        return Ok(Some(binary));
+    }
+    ensure!(
+        !cfg!(all(target_os = "linux", target_arch = "x86_64")),
+        "{} is not there: run `make peers` first",
+        binary.display()
+    );
+    Ok(None)
+}
+
+/// What it says of itself.
+pub(crate) fn cerbos_version(binary: &Path) -> Result<String> {
+    let output = Command::new(binary).arg("--version").output()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     text.lines().next().map(str::to_owned).context("no version")
 }
 
-fn cerbos_binary(root: &Path) -> Result<PathBuf> {
-    let binary = root.join(CERBOS);
-    ensure!(
-        binary.is_file(),
-        "{} is not there: run `make peers` first",
-        binary.display()
-    );
-    Ok(binary)
+/// Starts a server, and where it does not come up a second and a third time.
+fn with_other_ports(mut start: impl FnMut() -> Result<Server>) -> Result<Server> {
+    for _ in 1..STARTS {
+        if let Ok(server) = start() {
+            return Ok(server);
+        }
+    }
+    start().with_context(|| format!("started {STARTS} times, each time on other ports"))
 }
 
 /// An address on loopback that was free just now.
 fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+    use std::time::{Duration, Instant};
+
+    use super::{STARTS, Server, free_address, with_other_ports};
+
+    #[expect(clippy::disallowed_methods, reason = "how long it waits is tested")]
+    #[test]
+    fn a_server_that_ends_is_not_waited_for_and_says_what_it_logged() {
+        let begin = Instant::now();
+        let mut starts = 0;
+        let error = with_other_ports(|| {
+            starts += 1;
+            let mut command = Command::new("sh");
+            command.args(["-c", "seq 100 130; echo 'no such policy' >&2; exit 3"]);
+            Server::start(command, free_address()?, tempfile::tempdir()?, "/health")
+        });
+        let error = format!("{:#}", error.unwrap_err());
+        assert_eq!(starts, STARTS);
+        assert!(begin.elapsed() < Duration::from_secs(10));
+        assert!(error.contains("exit status: 3"), "{error}");
+        assert!(error.ends_with("129\n130\nno such policy"), "{error}");
+        assert!(!error.contains("110"), "{error}");
+    }
 }
