@@ -168,6 +168,46 @@ fn what_cannot_be_carried_out_is_an_error_or_left_out() {
 }
 
 #[test]
+fn a_body_that_grows_beyond_its_bound_is_an_error() {
+    // 3,000 elements with a text of 3,000 bytes each, and 3,000 letters that become 400 bytes each.
+    let list = format!("[{}{{}}]", "{},".repeat(2999));
+    let letters = format!("\"{}\"", "a".repeat(3000));
+    let long = "b".repeat(400);
+    let replace = format!(
+        "{{ code: regex-replace-attributes, PHASE, payload: {{ regex: a, replace: {long} }} }}"
+    );
+    for (statement, body) in [
+        (
+            "{ code: set-attributes, PHASE, payload: { '$[*].x': '{{authnCtx.long}}', y: 1 } }",
+            &list,
+        ),
+        (replace.as_str(), &letters),
+    ] {
+        let claims = json!({ "long": "l".repeat(3000) });
+        let statement = format!("      - {statement}");
+        let of_request = policy(&statement.replace("PHASE", "phase: request"));
+        let decision = decide(&of_request, &claims, &sent("/orders/7", Some(body)));
+        assert_eq!(decision.status(), Some(500), "{statement}");
+        let said = decision.reason.to_string();
+        assert!(said.starts_with("statement_unfulfilled: "), "{said}");
+        assert!(
+            said.ends_with("the body is larger than 1048576 bytes"),
+            "{said}"
+        );
+        let of_response = policy(&statement.replace("PHASE", "phase: response"));
+        let permitted = decide(&of_response, &claims, &sent("/orders/7", None));
+        let known = permitted.follow_up.as_ref();
+        let request = sent("/orders/7", None);
+        let decision = of_response.decide_response(&request, known, &answer(body), NOW);
+        let ResponseOutcome::Deny(deny) = decision.outcome else {
+            panic!("{statement}");
+        };
+        assert_eq!(deny.status, 500);
+        assert_eq!(decision.reason.to_string(), said);
+    }
+}
+
+#[test]
 fn a_denied_request_is_told_why() {
     let blocked = json!({ "blocked": true });
     assert_snapshot!(told("      - { code: denied-reason, payload: { status: 451, message: Restricted, detail: 'not for {{authnCtx.sub}}' } }", &blocked), @r#"
