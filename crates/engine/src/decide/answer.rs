@@ -181,7 +181,8 @@ impl Course<'_> {
                 ChallengeError::InvalidDpopProof,
                 message,
             ),
-            NotTheSender::SentAsBearer
+            NotTheSender::NotCheckable
+            | NotTheSender::SentAsBearer
             | NotTheSender::NotBound
             | NotTheSender::NoCertificate
             | NotTheSender::OtherCertificate => {

@@ -4,8 +4,8 @@ use insta::assert_snapshot;
 use portcullis_engine::{PolicySet, Progress, Rehearsal, compile};
 use portcullis_jose::AwsLc;
 use portcullis_model::{
-    ApiRequest, ApiResponse, AwsEntry, BodyEdit, Decision, FollowUp, HeaderEdit, HeaderMap,
-    Outcome, ResponseOutcome, Reuse,
+    ApiRequest, ApiResponse, AwsEntry, BodyEdit, ClientCertificate, Decision, FollowUp, HeaderEdit,
+    HeaderMap, Outcome, ResponseOutcome, Reuse,
 };
 use serde_json::{Value, json};
 
@@ -302,6 +302,34 @@ fn a_public_operation_has_statements_too() {
     };
     // There is no subject, and what the client says of itself is not believed.
     assert_snapshot!(edits_to_text(&edits.headers, None), @"X-User: ");
+}
+
+#[test]
+fn a_public_operation_is_told_the_client_certificate() {
+    let statement =
+        "{ code: set-headers, payload: { X-Certificate: '{{request.mtls.x5t#S256}}' } }";
+    let service = format!(
+        "name: S\nbase_urls: [https://api.example.com]\nunmatched: open\nstatements: [{statement}]\n\
+         operations: [{{ name: Open, paths: [/open], public: true }}]\n"
+    );
+    let policy = compile(&[source("services/s.yaml", &service)], &[]).unwrap();
+    // Only the digest of what is in it counts.
+    let pem = "-----BEGIN CERTIFICATE-----\nMIIBLjCB\n-----END CERTIFICATE-----\n";
+    for path in ["/open", "/unmatched"] {
+        let request = ApiRequest {
+            client_certificate: Some(ClientCertificate {
+                pem: pem.to_owned(),
+            }),
+            ..sent(path, None)
+        };
+        let Outcome::Permit(edits) = decide(&policy, &json!({}), &request).outcome else {
+            panic!("{path}");
+        };
+        assert_eq!(
+            edits_to_text(&edits.headers, None),
+            "X-Certificate: Std0YVHOPybLG3_4qxoG_ZJVF_lNHDgaVTCJg_jpY9A"
+        );
+    }
 }
 
 #[test]
