@@ -26,13 +26,20 @@ SLOWEST_INPUT = 60
 
 @dataclass
 class Outcome:
-    """What came of a target: counts as text, because not every target has them, and how to see a failure again."""
+    """What came of a target: counts as text, because not every target has them, and how to see a failure again.
+
+    A target that has tried nothing, or too little, has not found nothing: it has failed.
+    """
 
     target: str
     executions: str = "-"
     edges: str = "-"
     new: str = "-"
     again: str = ""
+    lacking: str = ""
+
+    def found(self) -> str:
+        return self.again or self.lacking or "nothing"
 
 
 def fuzz(target: str, seconds: int, seeds: list[str]) -> Outcome:
@@ -51,6 +58,8 @@ def fuzz(target: str, seconds: int, seeds: list[str]) -> Outcome:
         outcome.executions = executions[1]
     if edges:
         outcome.edges, outcome.new = str(edges[-1]), str(edges[-1] - edges[0])
+    if not executions or int(executions[1]) == 0:
+        outcome.lacking = "it has tried nothing"
     if said.status != 0:
         print(said.text[-6000:])
         artifact = re.search(r"Test unit written to (\S+)", said.text)
@@ -63,7 +72,7 @@ def management(seconds: int, seed: str | None) -> Outcome:
     """Calls every operation of the management API in every way that schemathesis can think of."""
     sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "e2e")]
     sys.dont_write_bytecode = True
-    from management_api import ManagementApi
+    from management_api import LEAST_OPERATIONS, ManagementApi
 
     with tempfile.TemporaryDirectory() as directory:
         api = ManagementApi(Path(directory))
@@ -73,8 +82,15 @@ def management(seconds: int, seed: str | None) -> Outcome:
             api.stop()
     cases = re.search(r"(\d+) generated", said)
     outcome = Outcome(MANAGEMENT, executions=cases[1] if cases else "-")
-    if not held:
+    operations = re.search(r"Tested: (\d+)", said)
+    tested = int(operations[1]) if operations else 0
+    if not cases or int(cases[1]) == 0:
+        outcome.lacking = "it has tried nothing"
+    elif tested < LEAST_OPERATIONS:
+        outcome.lacking = f"it has tried {tested} operations; {LEAST_OPERATIONS} or more are expected: give it more SECONDS"
+    if not held or outcome.lacking:
         print(said)
+    if not held:
         used = re.search(r"Seed: (\d+)", said)
         outcome.again = f"make fuzz TARGET={MANAGEMENT}" + (f" INPUT={used[1]}" if used else "")
     return outcome
@@ -101,7 +117,7 @@ def run(command: str, target: str, *arguments: str) -> Said:
 def table(outcomes: list[Outcome]) -> str:
     """One line a target."""
     rows = [("target", "executions", "edges", "new edges", "found")]
-    rows += [(one.target, one.executions, one.edges, one.new, one.again or "nothing") for one in outcomes]
+    rows += [(one.target, one.executions, one.edges, one.new, one.found()) for one in outcomes]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     return "\n".join("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths)), row[4]]) for row in rows)
 
@@ -129,7 +145,7 @@ def main() -> int:
             more = [directory for named, directory in seeds if named == target and directory]
             outcomes.append(fuzz(target, arguments.seconds, more))
     print(table(outcomes))
-    return 1 if any(one.again for one in outcomes) else 0
+    return 1 if any(one.again or one.lacking for one in outcomes) else 0
 
 
 if __name__ == "__main__":

@@ -1,17 +1,20 @@
 //! Policy directories: reading never panics, says where each mistake is, and reads the same twice; what was read
-//! decides without a surprise ([`portcullis_fuzz::check_decisions`]), also out of a bundle.
+//! decides without a surprise ([`portcullis_fuzz::check_decisions`]), also out of a bundle. Lines of an export of decisions
+//! are read, or refused without a word of what they hold, and made again on the policy.
 //!
 //! An input is the files, each after a line `=== services/a.yaml`; what stands before the first is
-//! `services/first.yaml`.
+//! `services/first.yaml`. Behind `=== message` is what is sent ([`portcullis_fuzz::Message`]), behind `=== certificate` a
+//! client certificate, and behind `=== decisions.jsonl` an export.
 #![no_main]
 
 use std::collections::BTreeMap;
 
 use libfuzzer_sys::fuzz_target;
 use portcullis_engine::{
-    Diagnostics, PolicyTests, SourceFile, compile, compile_documents, documents, policy_coverage,
+    Diagnostics, PolicySet, PolicyTests, RecordedDecision, SourceFile, compile, compile_documents,
+    documents, policy_coverage,
 };
-use portcullis_fuzz::{check_decisions, decisions};
+use portcullis_fuzz::{CERTIFICATE, Message, Traffic, check, check_decisions, decisions};
 use portcullis_jose::AwsLc;
 use portcullis_pdp::bundle::Bundle;
 
@@ -19,22 +22,37 @@ fuzz_target!(|data: &[u8]| {
     let Ok(text) = str::from_utf8(data) else {
         return;
     };
-    let files = files(text);
+    let mut files = files(text);
+    let mut take = |path: &str| {
+        let found = files.iter().position(|file| file.path == path)?;
+        Some(files.remove(found).text)
+    };
+    let message = take("message").unwrap_or_default();
+    let certificate = take("certificate");
+    let export = take("decisions.jsonl").unwrap_or_default();
+    let files = files;
+    let recorded = read_export(&export);
     let tests = PolicyTests::parse(&files);
     if let Err(problems) = &tests {
-        check(problems, &files);
+        check_problems(problems, &files);
     }
     let policy = match compile(&files, &[]) {
         Ok(policy) => policy,
         Err(problems) => {
-            check(&problems, &files);
+            check_problems(&problems, &files);
             let again = compile(&files, &[]).unwrap_err();
             assert_eq!(problems, again);
             let _ = documents(&files);
             return;
         }
     };
-    check_decisions(&policy);
+    let traffic = Traffic {
+        message: Message::read(&message),
+        certificate: certificate.unwrap_or_else(|| CERTIFICATE.to_owned()),
+        tells_response: files.iter().any(may_tell_response),
+    };
+    check_decisions(&policy, &traffic);
+    replay(&recorded, &policy);
     let decided = decisions(&policy);
     assert!(compile(&files, &[]).is_ok_and(|again| decisions(&again) == decided));
     // In another order, the requests are asked in another order, too.
@@ -79,8 +97,44 @@ fn files(text: &str) -> Vec<SourceFile> {
     files.into_iter().map(file).collect()
 }
 
+/// Whether a file may have an attribute of the response in it: the word, where it is not that of a phase or the name of
+/// a member, or an escape that it could hide behind.
+fn may_tell_response(file: &SourceFile) -> bool {
+    let text = file.text.replace("phase: response", "");
+    let text = text.replace("response_policy", "");
+    text.contains("response") || text.contains('\\')
+}
+
+/// The lines that are records. Of the others nothing is repeated but where they stop to be one.
+fn read_export(text: &str) -> Vec<RecordedDecision> {
+    let read = |line: &str| match RecordedDecision::parse(line) {
+        Ok(record) => Some(record),
+        Err(error) => {
+            let shown = error.to_string();
+            assert!(!shown.contains(char::is_control), "{shown:?}");
+            None
+        }
+    };
+    text.lines().take(4).filter_map(read).collect()
+}
+
+/// What was recorded is decided again, always in the same way, and never on a token that needs a proof.
+fn replay(recorded: &[RecordedDecision], policy: &PolicySet) {
+    for record in recorded {
+        let _ = format!("{record:?}");
+        assert!(matches!(record.outcome.as_str(), "permit" | "deny"));
+        let decided = record.replay(policy, &AwsLc);
+        assert!(decided == record.replay(policy, &AwsLc));
+        if let Ok(decision) = decided {
+            check(&decision);
+            let other = record.outcome != decision.as_str();
+            assert!(!other || record.differs(&decision));
+        }
+    }
+}
+
 /// Every mistake has a line of its own, and a place that is in the file where it has one.
-fn check(problems: &Diagnostics, files: &[SourceFile]) {
+fn check_problems(problems: &Diagnostics, files: &[SourceFile]) {
     assert!(!problems.0.is_empty());
     for problem in &problems.0 {
         assert!(!problem.message.is_empty());

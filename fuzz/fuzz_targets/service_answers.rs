@@ -1,9 +1,11 @@
 //! What other services answer: the metadata and keys of an issuer (RFC 8414, RFC 7517), what it says of an opaque
-//! token (RFC 7662), and a decision over AuthZEN. Reading never panics, a permit is one for another reader, too, and
-//! nothing is asked over plain HTTP on another host's word.
+//! token (RFC 7662), a decision over AuthZEN, and what a Cloudentity control plane answers to a gateway: a token, its
+//! configuration, what an opaque token is worth, and that it has taken events. Reading never panics, a permit is one
+//! for another reader, too, nothing is asked over plain HTTP on another host's word, and what is secret goes to
+//! the control plane and nowhere else.
 //!
 //! An input is answers behind each other with a NUL between them, each a line with status and content type and then
-//! the body; the last one is also the answer to everything that is asked after it.
+//! the body; the last one is also the answer to everything that is asked after it. The content type is the entity tag, too.
 #![no_main]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,18 +16,25 @@ use bytes::Bytes;
 use http::HeaderMap;
 use libfuzzer_sys::fuzz_target;
 use portcullis_engine::{IssuerUrl, KeySource, PolicySet, SourceFile, compile};
-use portcullis_fuzz::{NOW, request};
-use portcullis_model::ApiRequest;
+use portcullis_fuzz::{NOW, check, request};
+use portcullis_model::{ApiRequest, AwsEntry};
 use portcullis_pdp::DecisionPoint;
 use portcullis_pdp::authzen::{
     AuthzenClient, AuthzenSettings, Evaluation, PdpUrl, Question, SubjectClaims,
 };
 use portcullis_pdp::clock::{Clock, Moment, Sleep};
+use portcullis_pdp::cloudentity::{
+    CloudentityOptions, CloudentityPoint, ControlPlane, ControlPlaneError, ControlPlaneSettings,
+    FetchedConfiguration, SystemIssuer,
+};
 use portcullis_pdp::http::{Http, HttpError, HttpRequest, HttpResponse, SendFuture};
 use portcullis_pdp::keys::KeyStore;
 use portcullis_pdp::local::{LocalDecisionPoint, LocalSettings, Secrets};
+use portcullis_pdp::sideband::GatewayCredential;
 use serde_json::Value;
 
+/// Where the system API of the control plane begins, and its issuer.
+const CONTROL_PLANE: &str = "https://acp.example.com/";
 const ISSUER: &str = "https://idp.example.com";
 const SERVICE: &str = "
 name: S
@@ -56,6 +65,8 @@ fuzz_target!(|data: &[u8]| {
         for discovery in [false, true] {
             authzen(&answers, discovery).await;
         }
+        control_plane(&answers).await;
+        gateway(&answers).await;
     });
 });
 
@@ -145,6 +156,103 @@ async fn authzen(answers: &[Answer], discovery: bool) {
     }
 }
 
+fn control_plane_of(web: &Arc<Web>) -> Arc<ControlPlane> {
+    let settings = ControlPlaneSettings {
+        issuer: SystemIssuer::parse("https://acp.example.com/t/system", false).unwrap(),
+        client_id: "c".to_owned(),
+        client_secret: GatewayCredential::parse("gateway-secret").unwrap(),
+        tenant_id: None,
+        server_id: None,
+        timeout: Duration::from_secs(1),
+    };
+    let http = Arc::clone(web) as _;
+    Arc::new(ControlPlane::new(settings, http, Arc::new(Still)))
+}
+
+/// What it says is taken with its status, and its errors say neither secret nor token.
+async fn control_plane(answers: &[Answer]) {
+    for etag in [None, Some("\"1\"")] {
+        let web = Web::confined(answers);
+        let plane = control_plane_of(&web);
+        let configuration = plane.configuration(etag).await;
+        let status = web.last().map(|answer| answer.status);
+        match &configuration {
+            Ok(FetchedConfiguration::Unchanged) => {
+                assert!(etag.is_some() && status == Some(304));
+            }
+            Ok(FetchedConfiguration::Changed { .. }) => assert_eq!(status, Some(200)),
+            Err(error) => check_message(&error.to_string()),
+        }
+        let _ = format!("{plane:?}");
+    }
+    let web = Web::confined(answers);
+    let plane = control_plane_of(&web);
+    let events = serde_json::from_str("{}").unwrap();
+    let groups = serde_json::from_str("{}").unwrap();
+    let is_taken = |told: Result<(), ControlPlaneError>| match told {
+        Ok(()) => {
+            let last = web.last();
+            assert!(last.is_some_and(|last| (200..=299).contains(&last.status)));
+        }
+        Err(error) => check_message(&error.to_string()),
+    };
+    is_taken(plane.push(&events).await);
+    is_taken(plane.tell_groups(&groups).await);
+}
+
+fn check_message(message: &str) {
+    assert!(!message.contains("gateway-secret") && !message.contains(char::is_control));
+}
+
+/// A gateway decides with a configuration that names its issuer, and with nothing else.
+async fn gateway(answers: &[Answer]) {
+    let web = Web::confined(answers);
+    let options = CloudentityOptions {
+        reload_interval: Duration::from_mins(1),
+        max_age: Duration::from_mins(10),
+        inject_context: true,
+        ..CloudentityOptions::default()
+    };
+    let point = CloudentityPoint::new(
+        control_plane_of(&web),
+        Arc::clone(&web) as _,
+        Arc::new(Still),
+        "gateway".to_owned(),
+        options,
+    );
+    for credential in ["Bearer an-opaque-token", "Bearer e30.e30."] {
+        let decided = point.decide(&through_gateway(credential)).await;
+        let _ = format!("{decided:?}");
+        if let Ok(decided) = decided {
+            check(&decided.decision);
+            let is_configuration = |answer: &Answer| {
+                let read: Option<Value> = serde_json::from_slice(&answer.body).ok();
+                answer.status == 200
+                    && read.is_none_or(|read| read["issuer_url"].as_str() != Some(""))
+            };
+            assert!(web.given().iter().any(is_configuration));
+            let context = decided.decision.context.get("authnCtx");
+            assert!(context.is_none_or(|context| {
+                context.as_str().is_some_and(|text| text.len() <= 6 * 1024)
+            }));
+        }
+        // Once more, with the entity tag that was had.
+        point.refresh().await;
+    }
+}
+
+fn through_gateway(credential: &str) -> ApiRequest {
+    let entry = AwsEntry {
+        api_id: "abc".to_owned(),
+        stage: "prod".to_owned(),
+        path: "/planets/7".to_owned(),
+    };
+    ApiRequest {
+        entry: Some(entry),
+        ..asked(credential)
+    }
+}
+
 fn asked(credential: &str) -> ApiRequest {
     let headers = [("Authorization", credential)];
     request("GET", "https://api.example.com/planets/7", &headers).unwrap()
@@ -177,14 +285,34 @@ impl Answer {
 struct Web {
     answers: Vec<Answer>,
     asked: AtomicUsize,
+    /// Whether secrets and tokens are for the control plane only.
+    confined: bool,
 }
 
 impl Web {
     fn new(answers: &[Answer]) -> Arc<Self> {
+        Self::of(answers, false)
+    }
+
+    /// One in which whoever asks has secrets of a control plane.
+    fn confined(answers: &[Answer]) -> Arc<Self> {
+        Self::of(answers, true)
+    }
+
+    fn of(answers: &[Answer], confined: bool) -> Arc<Self> {
         Arc::new(Self {
             answers: answers.to_vec(),
             asked: AtomicUsize::new(0),
+            confined,
         })
+    }
+
+    /// The answer to what was asked last.
+    fn last(&self) -> Option<&Answer> {
+        let asked = self.asked.load(Ordering::Relaxed);
+        self.answers
+            .get(asked.checked_sub(1)?)
+            .or(self.answers.last())
     }
 
     /// The answers that were given.
@@ -195,7 +323,15 @@ impl Web {
 
 impl Http for Web {
     fn send(&self, request: HttpRequest, _: Duration, max_bytes: usize) -> SendFuture<'_> {
-        assert!(request.url().starts_with("https://"), "{}", request.url());
+        let url = request.url();
+        if self.confined {
+            // A configuration may name an issuer on this machine, whose keys are public.
+            let mut names = request.headers().map(|(name, _)| name);
+            let is_secret = request.method() != "GET" || names.any(|name| name == "authorization");
+            assert!(!is_secret || url.starts_with(CONTROL_PLANE), "{url}");
+        } else {
+            assert!(url.starts_with("https://"), "{url}");
+        }
         let number = self.asked.fetch_add(1, Ordering::Relaxed);
         let answer = self.answers.get(number).or(self.answers.last()).cloned();
         Box::pin(async move {
@@ -209,6 +345,9 @@ impl Http for Web {
             let mut headers = HeaderMap::new();
             if let Ok(content_type) = answer.content_type.parse() {
                 headers.insert("content-type", content_type);
+            }
+            if let Ok(tag) = answer.content_type.parse() {
+                headers.insert("etag", tag);
             }
             Ok(HttpResponse {
                 status: answer.status,

@@ -196,7 +196,7 @@ impl<'token> AccessToken<'token> {
 
     /// Whether it is bound to a key or a certificate, and so not worth anything by itself.
     pub(crate) fn is_bound(&self) -> bool {
-        self.confirmation() != Confirmation::default()
+        self.confirmation() != Some(Confirmation::default())
     }
 
     /// The time at which it was checked (seconds since 1970).
@@ -209,9 +209,10 @@ impl<'token> AccessToken<'token> {
         self.issuer.leeway
     }
 
-    /// What the token is bound to; every check of its form has passed.
-    pub(crate) fn confirmation(&self) -> Confirmation<'token> {
-        Confirmation::of(self.claims).unwrap_or_default()
+    /// What the token is bound to; `None` where it is bound to something that cannot be checked here, which is not the
+    /// same as to nothing.
+    pub(crate) fn confirmation(&self) -> Option<Confirmation<'token>> {
+        Confirmation::of(self.claims)
     }
 
     /// The claim that holds the scopes.

@@ -140,11 +140,14 @@ fn respond(
         return Err((deny, Reason::new(refusal.code, refusal.message)));
     }
     let mut message = Message::new(&response.headers, None, response.body.as_deref());
-    change(&mut message, &statements, &document, trace).map_err(|unfulfilled| {
+    let refuse = |unfulfilled: String| {
         let reason = Reason::new(ReasonCode::StatementUnfulfilled, unfulfilled);
         (Deny::status(500), reason)
-    })?;
-    let edits = message.finish();
+    };
+    change(&mut message, &statements, &document, trace).map_err(refuse)?;
+    let edits = message
+        .finish()
+        .map_err(|unfit| refuse(format!("after the statements: {unfit}")))?;
     Ok(ResponseEdits {
         headers: edits.headers,
         body: edits.body,

@@ -57,7 +57,7 @@ pub(crate) fn check(
     request: &ApiRequest,
     host: &dyn Host,
 ) -> Result<(), NotTheSender> {
-    let confirmation = token.confirmation();
+    let confirmation = token.confirmation().ok_or(NotTheSender::NotCheckable)?;
     if let Some(thumbprint) = confirmation.x5t_s256 {
         check_certificate(thumbprint, request.client_certificate.as_ref(), host)?;
     }
@@ -113,6 +113,9 @@ fn check_certificate(
 /// Why a genuine token was not taken from whoever sent it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NotTheSender {
+    /// `cnf` is there and names nothing that can be checked.
+    #[error("the token is bound to something that cannot be checked")]
+    NotCheckable,
     /// `Authorization: DPoP` with a token that is bound to no key.
     #[error("the token was sent under the scheme DPoP but is bound to no DPoP key")]
     NotBound,
@@ -137,6 +140,7 @@ impl NotTheSender {
     /// The specification that asks for the check.
     const fn reference(self) -> &'static str {
         match self {
+            Self::NotCheckable => "RFC 7800 section 3.1",
             Self::NotBound | Self::SentAsBearer => "RFC 9449 section 7.1",
             Self::Proof(error) => error.reference(),
             Self::NoCertificate | Self::OtherCertificate => "RFC 8705 section 3",

@@ -7,6 +7,7 @@
 //! the list.
 
 mod answer;
+mod asked;
 mod client;
 mod endpoint;
 mod question;
@@ -29,6 +30,7 @@ use crate::keys::Fetch;
 use crate::local::{LocalDecisionPoint, LocalSettings};
 
 pub use self::answer::{Evaluation, MAX_ANSWER_BYTES};
+pub use self::asked::{AskedEvaluation, AskedEvaluations, InvalidCall, Questions, Semantic};
 pub use self::client::{AuthzenClient, AuthzenCredential, AuthzenSettings};
 pub use self::endpoint::{EndpointOrigin, InvalidPdpUrl, PdpUrl};
 pub use self::question::{InvalidSubjectClaims, Question, SubjectClaims};

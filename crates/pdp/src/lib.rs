@@ -12,7 +12,7 @@ mod decision_point;
 mod digest;
 #[cfg(not(target_family = "wasm"))]
 pub mod directory;
-mod form;
+pub mod form;
 pub mod http;
 pub mod introspection;
 pub mod keys;

@@ -1,17 +1,18 @@
 //! `OpenID` `AuthZEN` Authorization API 1.0: evaluation, evaluations, action search and metadata, for
 //! enforcement points that have verified who asks.
 //!
-//! As in the API gateway scenario of the working group, the action is a method and the resource a route: the
-//! template of an operation's path, or a path. The properties of the subject are taken for its claims.
-//! Nothing is shared between the items of a batch, and the public URL is a setting, never the `Host` header.
+//! Bodies are read by `portcullis_pdp::authzen`. Nothing is shared between the items of a batch, and the public URL is a
+//! setting, never the `Host` header.
 
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
 use portcullis_engine::Question;
-use portcullis_model::{ChallengeError, Decision, Method, Outcome, Source};
-use serde::Deserialize;
+use portcullis_model::{ChallengeError, Decision, Outcome};
+use portcullis_pdp::authzen::{
+    AskedEvaluation, AskedEvaluations, InvalidCall, Questions, Semantic,
+};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -22,69 +23,8 @@ use crate::error::ApiError;
 use crate::revision::MinimumRevision;
 use crate::sideband::authenticate_bearer;
 
-/// Most items of a batch.
-const MAX_ITEMS: usize = 1000;
-/// Longest name or id, in bytes.
-const MAX_TEXT_BYTES: usize = 4096;
 /// How long metadata may be kept, as `Cache-Control` says it.
 const METADATA_LIFETIME: &str = "max-age=3600";
-
-/// One request for an evaluation, or the defaults of a batch. Unknown members are ignored (section 2).
-#[derive(Debug, Clone, Default, Deserialize)]
-struct Evaluation {
-    subject: Option<Subject>,
-    action: Option<Action>,
-    resource: Option<Resource>,
-    context: Option<Map<String, Value>>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Subject {
-    #[serde(rename = "type")]
-    _kind: String,
-    id: String,
-    #[serde(default)]
-    properties: Map<String, Value>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Action {
-    name: String,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Resource {
-    #[serde(rename = "type")]
-    _kind: String,
-    id: String,
-    #[serde(default)]
-    properties: Map<String, Value>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Batch {
-    #[serde(flatten)]
-    defaults: Evaluation,
-    #[serde(default)]
-    evaluations: Vec<Evaluation>,
-    #[serde(default)]
-    options: Options,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct Options {
-    #[serde(default)]
-    evaluations_semantic: Semantic,
-}
-
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Semantic {
-    #[default]
-    ExecuteAll,
-    DenyOnFirstDeny,
-    PermitOnFirstPermit,
-}
 
 /// `POST /access/v1/evaluation` (section 6).
 pub(crate) async fn evaluation(
@@ -92,8 +32,8 @@ pub(crate) async fn evaluation(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let (caller, asked): (_, Evaluation) = open(&state, &headers, body).await?;
-    let question = asked.question()?;
+    let (caller, body) = open(&state, &headers, body).await?;
+    let question = AskedEvaluation::read(&body)?.question()?;
     Ok(answer(
         &headers,
         &decide(&state, &headers, &caller, &question)?,
@@ -106,25 +46,14 @@ pub(crate) async fn evaluations(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let (caller, batch): (_, Batch) = open(&state, &headers, body).await?;
-    if batch.evaluations.is_empty() {
-        let question = batch.defaults.question()?;
-        return Ok(answer(
-            &headers,
-            &decide(&state, &headers, &caller, &question)?,
-        ));
-    }
-    if batch.evaluations.len() > MAX_ITEMS {
-        let message = format!("evaluations has at most {MAX_ITEMS} items");
-        return Err(ApiError::invalid_request(message));
-    }
-    // What is missing anywhere is a fault of the whole call, found before anything is decided.
-    let questions = batch
-        .evaluations
-        .into_iter()
-        .map(|item| item.or(&batch.defaults).question())
-        .collect::<Result<Vec<_>, _>>()?;
-    let semantic = batch.options.evaluations_semantic;
+    let (caller, body) = open(&state, &headers, body).await?;
+    let (questions, semantic) = match AskedEvaluations::read(&body)?.questions()? {
+        Questions::One(question) => {
+            let decision = decide(&state, &headers, &caller, &question)?;
+            return Ok(answer(&headers, &decision));
+        }
+        Questions::Several(questions, semantic) => (questions, semantic),
+    };
     let mut decisions = Vec::new();
     for question in &questions {
         let decision = decide(&state, &headers, &caller, question)?;
@@ -148,14 +77,8 @@ pub(crate) async fn search_action(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let (_, asked): (_, Evaluation) = open(&state, &headers, body).await?;
-    let question = Evaluation {
-        action: Some(Action {
-            name: Method::get().as_str().to_owned(),
-        }),
-        ..asked
-    }
-    .question()?;
+    let (_, body) = open(&state, &headers, body).await?;
+    let question = AskedEvaluation::read(&body)?.search()?;
     let methods = state.decision_point.permitted_methods(&question);
     let results: Vec<Value> = methods.iter().map(|name| json!({ "name": name })).collect();
     let found = json!({ "results": results, "page": { "next_token": "", "count": methods.len() } });
@@ -193,111 +116,23 @@ pub(crate) async fn metadata(
     Ok((cached, document.to_string()).into_response())
 }
 
-/// Reads a call of somebody who may make it.
-async fn open<T: for<'de> Deserialize<'de>>(
+/// The body of a call of somebody who may make it.
+async fn open(
     state: &AppState,
     headers: &HeaderMap,
     body: Body,
-) -> Result<(Caller, T), ApiError> {
+) -> Result<(Caller, Vec<u8>), ApiError> {
     let caller = authenticate_bearer(state, headers)?;
     if !is_kind(headers, "application/json") {
         return Err(ApiError::unsupported_media_type("application/json"));
     }
-    let body = read(body, MAX_BODY_BYTES).await?;
-    // A structure would be read from a list, too.
-    let begin = body.iter().find(|byte| !byte.is_ascii_whitespace());
-    if begin != Some(&b'{') {
-        return Err(not_an_object(&body));
-    }
-    // What is not read has to be text all the same (RFC 8259 section 8.1).
-    let text = std::str::from_utf8(&body)
-        .map_err(|_| ApiError::invalid_request("the body is no JSON: it is not UTF-8"))?;
-    let asked = serde_json::from_str(text).map_err(|error| {
-        // The message of the reader may quote values; where it stops says enough.
-        let category = if error.is_data() {
-            "a member is missing, of another type, or there twice"
-        } else {
-            "it is no JSON"
-        };
-        ApiError::invalid_request(format!(
-            "{category}: line {}, column {}",
-            error.line(),
-            error.column()
-        ))
-    })?;
-    Ok((caller, asked))
+    Ok((caller, read(body, MAX_BODY_BYTES).await?))
 }
 
-/// What is wrong with a body that does not begin as an object does.
-fn not_an_object(body: &[u8]) -> ApiError {
-    ApiError::invalid_request(match serde_json::from_slice::<Value>(body) {
-        Ok(_) => "the body is a JSON object".to_owned(),
-        Err(error) => format!(
-            "the body is no JSON: line {}, column {}",
-            error.line(),
-            error.column()
-        ),
-    })
-}
-
-impl Evaluation {
-    /// With what is missing taken from the defaults, member by member (section 7.1).
-    fn or(self, defaults: &Self) -> Self {
-        Self {
-            subject: self.subject.or_else(|| defaults.subject.clone()),
-            action: self.action.or_else(|| defaults.action.clone()),
-            resource: self.resource.or_else(|| defaults.resource.clone()),
-            context: self.context.or_else(|| defaults.context.clone()),
-        }
+impl From<InvalidCall> for ApiError {
+    fn from(error: InvalidCall) -> Self {
+        Self::invalid_request(error.to_string())
     }
-
-    fn question(self) -> Result<Question, ApiError> {
-        let missing = |name: &str| ApiError::invalid_request(format!("{name} is missing"));
-        let subject = self.subject.ok_or_else(|| missing("subject"))?;
-        let action = self.action.ok_or_else(|| missing("action"))?;
-        let resource = self.resource.ok_or_else(|| missing("resource"))?;
-        let context = self.context.unwrap_or_default();
-        for text in [&subject.id, &action.name, &resource.id] {
-            if text.is_empty() || text.len() > MAX_TEXT_BYTES {
-                let message = format!("ids and names have 1 to {MAX_TEXT_BYTES} bytes");
-                return Err(ApiError::invalid_request(message));
-            }
-        }
-        let method = Method::parse(&action.name)
-            .map_err(|error| ApiError::invalid_request(format!("action.name: {error}")))?;
-        let service = resource.properties.get("service").and_then(Value::as_str);
-        let ip = context.get("ip").and_then(Value::as_str);
-        Ok(Question {
-            subject: subject.id,
-            claims: subject.properties,
-            method,
-            service: service.map(str::to_owned),
-            route: resource.id,
-            headers: fields(context.get("headers"))?,
-            source: Source {
-                ip: ip.and_then(|ip| ip.parse().ok()),
-                port: None,
-            },
-        })
-    }
-}
-
-/// Header fields from `context.headers`: names with a text or a list of texts.
-fn fields(headers: Option<&Value>) -> Result<portcullis_model::HeaderMap, ApiError> {
-    let mut fields = portcullis_model::HeaderMap::new();
-    let members = headers.and_then(Value::as_object);
-    for (name, value) in members.into_iter().flatten() {
-        let values = match value {
-            Value::Array(list) => list.as_slice(),
-            one => std::slice::from_ref(one),
-        };
-        for value in values.iter().filter_map(Value::as_str) {
-            fields
-                .append(name, value)
-                .map_err(|error| ApiError::invalid_request(format!("context.headers: {error}")))?;
-        }
-    }
-    Ok(fields)
 }
 
 fn decide(

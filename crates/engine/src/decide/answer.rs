@@ -41,7 +41,16 @@ impl Course<'_> {
                 unfulfilled,
             );
         }
-        let edits = changed.finish();
+        let edits = match changed.finish() {
+            Ok(edits) => edits,
+            Err(unfit) => {
+                return self.deny(
+                    Deny::status(500),
+                    ReasonCode::StatementUnfulfilled,
+                    format!("after the statements: {unfit}"),
+                );
+            }
+        };
         let mut decision = self.permit(code, message, subject);
         decision.outcome = Outcome::Permit(RequestEdits {
             headers: edits.headers,
@@ -172,7 +181,8 @@ impl Course<'_> {
                 ChallengeError::InvalidDpopProof,
                 message,
             ),
-            NotTheSender::SentAsBearer
+            NotTheSender::NotCheckable
+            | NotTheSender::SentAsBearer
             | NotTheSender::NotBound
             | NotTheSender::NoCertificate
             | NotTheSender::OtherCertificate => {

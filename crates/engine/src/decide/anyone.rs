@@ -9,6 +9,7 @@ use crate::claims::{AccessToken, InvalidClaims};
 use crate::credential::{self, TokenHash};
 use crate::host::Introspection;
 use crate::policy::PolicyInput;
+use crate::sender;
 use crate::statement::{Phase, Statement};
 
 impl Course<'_> {
@@ -41,7 +42,9 @@ impl Course<'_> {
             Value::Null
         } else {
             let parameters = self.parameters();
-            let input = PolicyInput::new(None, self.scene(), &parameters, None);
+            let certificate = self.request.client_certificate.as_ref();
+            let certificate = certificate.and_then(|one| sender::thumbprint(one, self.host));
+            let input = PolicyInput::new(None, self.scene(), &parameters, certificate);
             with_output(input.document(), &Map::new())
         };
         let mut decision = self.permit_with(code, message, None, &statements, &document);

@@ -255,7 +255,8 @@ fn diagnose(path: &str, error: &Error) -> Diagnostic {
         Error::SerdeUnknownField {
             field, expected, ..
         } => {
-            let finding = Diagnostic::new(path, at, format!("unknown key \"{field}\""));
+            let shown = field.escape_debug();
+            let finding = Diagnostic::new(path, at, format!("unknown key \"{shown}\""));
             finding.help(suggestion(field, expected.iter().copied()))
         }
         Error::SerdeMissingField { field, .. } => {

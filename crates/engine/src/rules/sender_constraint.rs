@@ -29,7 +29,7 @@ impl SenderConstraintRule {
     ];
 
     pub(crate) fn check(self, token: &AccessToken<'_>) -> Result<(), Box<Refusal>> {
-        let confirmation = token.confirmation();
+        let confirmation = token.confirmation().unwrap_or_default();
         let (dpop, mtls) = (confirmation.jkt.is_some(), confirmation.x5t_s256.is_some());
         let (bound, message) = match self {
             Self::Dpop => (dpop, "the token is not bound to a DPoP key"),

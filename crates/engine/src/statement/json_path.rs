@@ -56,9 +56,19 @@ impl JsonPath {
         remove(root, &self.steps);
     }
 
-    /// Puts a value there. Members that are missing on the way are made; elements are not.
-    pub(super) fn set(&self, root: &mut Value, value: &Value) {
-        set(root, &self.steps, value);
+    /// Puts a value there. Members that are missing on the way are made; elements are not. Each time takes as many of
+    /// `spare` bytes as the value is long; where less than that is left, nothing more is put anywhere, and nothing is
+    /// left.
+    pub(super) fn set(&self, root: &mut Value, value: &Value, spare: &mut usize) {
+        // What has no length takes some all the same.
+        let size = value.to_string().len().max(1);
+        let mut put = |place: &mut Value| {
+            *spare = spare.saturating_sub(size);
+            if *spare > 0 {
+                place.clone_from(value);
+            }
+        };
+        set(root, &self.steps, &mut put);
     }
 
     /// Changes what is there.
@@ -136,19 +146,19 @@ fn remove(value: &mut Value, steps: &[Step]) {
     }
 }
 
-fn set(value: &mut Value, steps: &[Step], to: &Value) {
+fn set(value: &mut Value, steps: &[Step], put: &mut dyn FnMut(&mut Value)) {
     let Some((first, rest)) = steps.split_first() else {
-        value.clone_from(to);
+        put(value);
         return;
     };
     if let (Value::Object(members), Step::Member(name)) = (&mut *value, first) {
         let inner = members
             .entry(name)
             .or_insert_with(|| Value::Object(Map::new()));
-        set(inner, rest, to);
+        set(inner, rest, put);
         return;
     }
-    each(value, first, &mut |inner| set(inner, rest, to));
+    each(value, first, &mut |inner| set(inner, rest, put));
 }
 
 fn update(value: &mut Value, steps: &[Step], change: &mut dyn FnMut(&mut Value)) {
@@ -290,7 +300,7 @@ mod tests {
             prop_assert_eq!(count(&path, &kept), count(&path, &value), "{} in {}", text, kept);
             // No path makes a value panic.
             let other = JsonPath::parse(&other).unwrap();
-            other.set(&mut left, &Value::from(1));
+            other.set(&mut left, &Value::from(1), &mut 1000);
             JsonPath::keep(&[path, other], &mut left);
         }
     }
@@ -356,9 +366,14 @@ mod tests {
     #[test]
     fn sets_and_makes_what_is_missing() {
         let mut body = body();
-        path("data.new.deeper").set(&mut body, &json!(1));
-        path("$.items[*].price").set(&mut body, &json!(0));
-        path("$.items[7].price").set(&mut body, &json!(0));
+        let mut spare = 4;
+        path("data.new.deeper").set(&mut body, &json!(1), &mut spare);
+        path("$.items[*].price").set(&mut body, &json!(0), &mut spare);
+        path("$.items[7].price").set(&mut body, &json!(0), &mut spare);
+        assert_eq!(spare, 1);
+        // There is no room for this one.
+        path("text").set(&mut body, &json!("longer"), &mut spare);
+        assert_eq!((spare, &body["text"]), (0, &json!("x")));
         assert_eq!(body["data"]["new"], json!({ "deeper": 1 }));
         assert_eq!(
             body["items"],

@@ -4,7 +4,7 @@ use portcullis_model::{BodyEdit, HeaderEdit, HeaderMap};
 use serde_json::Value;
 
 /// Largest body that is read as JSON, in bytes, and largest one that comes out.
-const MAX_JSON_BYTES: usize = 1024 * 1024;
+pub(super) const MAX_JSON_BYTES: usize = 1024 * 1024;
 
 /// A message under change.
 #[derive(Debug)]
@@ -89,12 +89,18 @@ impl<'a> Message<'a> {
         self.json.as_mut().ok_or(Unfit::NoJson)
     }
 
-    /// What was changed: header fields, query, body.
-    pub(crate) fn finish(mut self) -> Edits {
+    /// What was changed: header fields, query, body. An error where the body has grown beyond what is let out.
+    pub(crate) fn finish(mut self) -> Result<Edits, Unfit> {
         let body = self
             .json
             .filter(|_| self.json_changed)
             .map(|json| json.to_string());
+        if body
+            .as_ref()
+            .is_some_and(|body| body.len() > MAX_JSON_BYTES)
+        {
+            return Err(Unfit::TooLarge);
+        }
         // A length that is wrong now would cut the body off, or have the reader wait for more.
         if let Some(body) = &body
             && self.headers.contains("content-length")
@@ -106,11 +112,11 @@ impl<'a> Message<'a> {
                 values: vec![body.len().to_string()],
             });
         }
-        Edits {
+        Ok(Edits {
             headers: self.edits,
             query: self.query.filter(|_| self.query_changed),
             body: body.map(BodyEdit::Replace),
-        }
+        })
     }
 }
 
@@ -142,7 +148,7 @@ fn encode(text: &str) -> String {
 
 /// Why a message does not allow for a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Unfit {
+pub(crate) enum Unfit {
     /// The value cannot stand in a header field.
     #[error("the value cannot stand in a header field")]
     Header,
@@ -152,7 +158,7 @@ pub(super) enum Unfit {
     /// There is no body, or it is no JSON.
     #[error("there is no body that is JSON")]
     NoJson,
-    /// The body is too large to be read.
+    /// The body is too large to be read, or to be let out.
     #[error("the body is larger than {MAX_JSON_BYTES} bytes")]
     TooLarge,
 }
@@ -175,12 +181,12 @@ mod tests {
             .unwrap();
         message.set_query("x", &["é".to_owned()]).unwrap();
         assert_eq!(
-            message.finish().query.unwrap(),
+            message.finish().unwrap().query.unwrap(),
             "name=sedan&compare=co&compare=a%20b%26c&x=%C3%A9"
         );
         let mut message = Message::new(&headers, None, None);
         assert_eq!(message.set_query("a", &[]), Err(Unfit::NoQuery));
-        assert_eq!(message.finish(), Edits::default());
+        assert_eq!(message.finish(), Ok(Edits::default()));
     }
 
     #[test]
@@ -189,7 +195,7 @@ mod tests {
         headers.append("Content-Length", "9").unwrap();
         let mut message = Message::new(&headers, None, Some(r#"{"a": 1 }"#));
         message.json().unwrap()["a"] = serde_json::json!(22);
-        let edits = message.finish();
+        let edits = message.finish().unwrap();
         assert_eq!(
             edits.body,
             Some(BodyEdit::Replace(r#"{"a":22}"#.to_owned()))
@@ -201,6 +207,6 @@ mod tests {
             message.set_header("X", vec!["a\r\nb".to_owned()]),
             Err(Unfit::Header)
         );
-        assert_eq!(message.finish(), Edits::default());
+        assert_eq!(message.finish(), Ok(Edits::default()));
     }
 }

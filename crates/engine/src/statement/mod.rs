@@ -18,6 +18,7 @@ pub(crate) use compile::{StatementDocument, compile};
 pub(crate) use message::Message;
 
 use json_path::JsonPath;
+use message::{MAX_JSON_BYTES, Unfit};
 use template::{Template, ValueTemplate};
 
 /// Longest text that `regex-replace-attributes` works on, in bytes.
@@ -130,12 +131,19 @@ impl Statement {
                     .collect::<Result<Vec<_>, template::Unfilled>>()
                     .map_err(|error| error.to_string())?;
                 let body = json(message)?;
+                let mut changed = body.clone();
+                // A value that is set in many places is there as often: what comes of it is bounded before it is made.
+                let mut spare = MAX_JSON_BYTES;
                 for (path, value) in values {
                     match value {
-                        Some(value) => path.set(body, &value),
-                        None => path.remove(body),
+                        Some(value) => path.set(&mut changed, &value, &mut spare),
+                        None => path.remove(&mut changed),
                     }
                 }
+                if spare == 0 {
+                    return Err(Unfit::TooLarge.to_string());
+                }
+                *body = changed;
                 Ok(())
             }
             Action::IncludeAttributes(paths) => {

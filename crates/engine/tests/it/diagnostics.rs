@@ -180,3 +180,13 @@ fn an_empty_value_never_weakens_a_rule() {
         assert_ne!(problems(&[("services/a.yaml", &text)]), "", "{key}");
     }
 }
+
+#[test]
+fn an_unknown_key_is_shown_without_its_control_characters() {
+    let text = "name: S\nbase_urls: [https://api.example.com]\n\"a\\tb\\e[31m\": 1\n";
+    let problems = compile(&[source("services/s.yaml", text)], &[]).unwrap_err();
+    let [problem] = problems.0.as_slice() else {
+        panic!("{problems}");
+    };
+    assert_eq!(problem.message, r#"unknown key "a\tb\u{1b}[31m""#);
+}

@@ -4,8 +4,8 @@ use insta::assert_snapshot;
 use portcullis_engine::{PolicySet, Progress, Rehearsal, compile};
 use portcullis_jose::AwsLc;
 use portcullis_model::{
-    ApiRequest, ApiResponse, AwsEntry, BodyEdit, Decision, FollowUp, HeaderEdit, HeaderMap,
-    Outcome, ResponseOutcome, Reuse,
+    ApiRequest, ApiResponse, AwsEntry, BodyEdit, ClientCertificate, Decision, FollowUp, HeaderEdit,
+    HeaderMap, Outcome, ResponseOutcome, Reuse,
 };
 use serde_json::{Value, json};
 
@@ -168,6 +168,46 @@ fn what_cannot_be_carried_out_is_an_error_or_left_out() {
 }
 
 #[test]
+fn a_body_that_grows_beyond_its_bound_is_an_error() {
+    // 3,000 elements with a text of 3,000 bytes each, and 3,000 letters that become 400 bytes each.
+    let list = format!("[{}{{}}]", "{},".repeat(2999));
+    let letters = format!("\"{}\"", "a".repeat(3000));
+    let long = "b".repeat(400);
+    let replace = format!(
+        "{{ code: regex-replace-attributes, PHASE, payload: {{ regex: a, replace: {long} }} }}"
+    );
+    for (statement, body) in [
+        (
+            "{ code: set-attributes, PHASE, payload: { '$[*].x': '{{authnCtx.long}}', y: 1 } }",
+            &list,
+        ),
+        (replace.as_str(), &letters),
+    ] {
+        let claims = json!({ "long": "l".repeat(3000) });
+        let statement = format!("      - {statement}");
+        let of_request = policy(&statement.replace("PHASE", "phase: request"));
+        let decision = decide(&of_request, &claims, &sent("/orders/7", Some(body)));
+        assert_eq!(decision.status(), Some(500), "{statement}");
+        let said = decision.reason.to_string();
+        assert!(said.starts_with("statement_unfulfilled: "), "{said}");
+        assert!(
+            said.ends_with("the body is larger than 1048576 bytes"),
+            "{said}"
+        );
+        let of_response = policy(&statement.replace("PHASE", "phase: response"));
+        let permitted = decide(&of_response, &claims, &sent("/orders/7", None));
+        let known = permitted.follow_up.as_ref();
+        let request = sent("/orders/7", None);
+        let decision = of_response.decide_response(&request, known, &answer(body), NOW);
+        let ResponseOutcome::Deny(deny) = decision.outcome else {
+            panic!("{statement}");
+        };
+        assert_eq!(deny.status, 500);
+        assert_eq!(decision.reason.to_string(), said);
+    }
+}
+
+#[test]
 fn a_denied_request_is_told_why() {
     let blocked = json!({ "blocked": true });
     assert_snapshot!(told("      - { code: denied-reason, payload: { status: 451, message: Restricted, detail: 'not for {{authnCtx.sub}}' } }", &blocked), @r#"
@@ -262,6 +302,34 @@ fn a_public_operation_has_statements_too() {
     };
     // There is no subject, and what the client says of itself is not believed.
     assert_snapshot!(edits_to_text(&edits.headers, None), @"X-User: ");
+}
+
+#[test]
+fn a_public_operation_is_told_the_client_certificate() {
+    let statement =
+        "{ code: set-headers, payload: { X-Certificate: '{{request.mtls.x5t#S256}}' } }";
+    let service = format!(
+        "name: S\nbase_urls: [https://api.example.com]\nunmatched: open\nstatements: [{statement}]\n\
+         operations: [{{ name: Open, paths: [/open], public: true }}]\n"
+    );
+    let policy = compile(&[source("services/s.yaml", &service)], &[]).unwrap();
+    // Only the digest of what is in it counts.
+    let pem = "-----BEGIN CERTIFICATE-----\nMIIBLjCB\n-----END CERTIFICATE-----\n";
+    for path in ["/open", "/unmatched"] {
+        let request = ApiRequest {
+            client_certificate: Some(ClientCertificate {
+                pem: pem.to_owned(),
+            }),
+            ..sent(path, None)
+        };
+        let Outcome::Permit(edits) = decide(&policy, &json!({}), &request).outcome else {
+            panic!("{path}");
+        };
+        assert_eq!(
+            edits_to_text(&edits.headers, None),
+            "X-Certificate: Std0YVHOPybLG3_4qxoG_ZJVF_lNHDgaVTCJg_jpY9A"
+        );
+    }
 }
 
 #[test]

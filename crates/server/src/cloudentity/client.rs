@@ -5,11 +5,11 @@ use axum::http::{HeaderMap, header};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use portcullis_jose::{AwsLc, CompactJws, Jwks, SymmetricKeys};
+use portcullis_pdp::form::{Form, decode};
 use portcullis_store::{CloudentityGateway, Id, Standing, UnixMillis};
 use serde_json::Value;
 
 use super::Plane;
-use super::form::{Form, decode};
 use super::token::TokenError;
 use crate::secret::{SecretKind, sha256};
 

@@ -6,10 +6,10 @@ use axum::extract::{RawPathParams, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use portcullis_jose::JsonObject;
+use portcullis_pdp::form::Form;
 use serde_json::{Map, Value, json};
 
 use super::access::Caller;
-use super::form::Form;
 use super::issuer::INTROSPECT;
 use super::refusal::Refusal;
 use super::{answer, is_kind, read};

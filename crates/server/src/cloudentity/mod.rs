@@ -12,7 +12,6 @@ mod client;
 mod configuration;
 mod discovery;
 mod events;
-mod form;
 mod gateways;
 mod introspect;
 mod issuer;

@@ -4,11 +4,11 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use portcullis_pdp::form::Form;
 use portcullis_store::StoreError;
 use serde_json::json;
 
 use super::client::authenticate;
-use super::form::Form;
 use super::issuer::{LIFETIME, SCOPES, claims};
 use super::refusal::Refusal;
 use super::{Plane, answer, is_kind, read, tenant_name};

@@ -1,5 +1,6 @@
 //! What a token is bound to beside DPoP keys (RFC 8705), and the rule that asks for it.
 
+use portcullis_engine::{IssuerUrl, Profile, TokenIssuer, sender_finding};
 use portcullis_model::ClientCertificate;
 use serde_json::{Value, json};
 
@@ -82,6 +83,15 @@ fn what_cannot_be_checked_is_refused() {
                 decided(policy.decide(&call(scheme, &token, &[]), &Desk::new(&issuer), NOW));
             assert_eq!(outcome(&decision), "401 sender_constraint_unmet", "{cnf}");
         }
+        // Whoever asks about the sender alone is not told that anybody may send it, either.
+        let Value::Object(claims) = json!({ "cnf": cnf }) else {
+            unreachable!()
+        };
+        let trusted = IssuerUrl::parse(ISSUER).unwrap();
+        let trusted = TokenIssuer::new(trusted, Vec::new(), Profile::Rfc9068);
+        let call = call("Bearer", &token, &[]);
+        let finding = sender_finding(&claims, &trusted, &call, &Desk::new(&issuer), NOW);
+        assert!(finding.is_some(), "{cnf}");
     }
 }
 
