@@ -35,7 +35,7 @@ fn stable(path: &DecodedPath) {
         .as_str()
         .bytes()
         .map(|byte| match byte {
-            b'/' | b'.' => char::from(byte).to_string(),
+            b'/' | b'.' | b'-' | b'_' => char::from(byte).to_string(),
             byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
             byte => format!("%{byte:02X}"),
         })
@@ -65,7 +65,7 @@ fn decode(raw: &str) -> Option<String> {
         let mut digit = || char::from(bytes.next()?).to_digit(16);
         let (high, low) = (digit()?, digit()?);
         let byte = u8::try_from(high * 16 + low).ok()?;
-        if byte.is_ascii_alphanumeric() || b"/%.".contains(&byte) {
+        if byte.is_ascii_alphanumeric() || b"/%.-_".contains(&byte) {
             return None;
         }
         decoded.push(byte);
