@@ -4,6 +4,7 @@ import os
 import select
 import signal
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 
 # Far beyond what anything takes.
@@ -52,6 +53,20 @@ make() {
     command make --no-print-directory -n -C "$BOOK_REPOSITORY" "$@" > /dev/null
 }
 """
+
+
+@contextmanager
+def shell_in(world):
+    """A shell in a world that was prepared, after what the world has done before; both end with it."""
+    shell = Shell(world.directory, world.logs, world.environment)
+    try:
+        if world.before:
+            status, output = shell.run(world.here(world.before), stop_at_failure=True)
+            assert status == 0, output
+        yield shell
+    finally:
+        shell.stop()
+        world.stop()
 
 
 class Shell:

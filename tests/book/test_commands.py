@@ -6,7 +6,7 @@ import pytest
 
 import pages
 import setups
-from shell import Shell
+from shell import Shell, shell_in
 from world import World
 
 # Blocks that cannot be run here, by page: a page that is not named has none. Each says why where it stands.
@@ -33,19 +33,12 @@ WITH_COMMANDS = [page for page in ALL if any(block.language in pages.COMMANDS fo
 def test_the_commands_of_a_page_run(page, tmp_path, aws):
     world = World(tmp_path, aws)
     setups.prepare(page, world)
-    shell = Shell(world.directory, world.logs, world.environment)
-    try:
-        if world.before:
-            status, output = shell.run(world.here(world.before), stop_at_failure=True)
-            assert status == 0, output
+    with shell_in(world) as shell:
         blocks = pages.blocks(page)
         for block in reversed([block for block in blocks if block.file]):
             world.write(block.file, block.text)
         for block in blocks:
             follow(block, world, shell)
-    finally:
-        shell.stop()
-        world.stop()
 
 
 def follow(block, world, shell):

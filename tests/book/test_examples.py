@@ -10,7 +10,7 @@ import pytest
 
 import examples
 import pages
-from shell import Shell
+from shell import shell_in
 from test_inline import unknown_part
 from world import World
 
@@ -43,19 +43,12 @@ def typed(text):
 def test_the_examples_of_a_command_run(command, tmp_path, aws):
     world = World(tmp_path, aws)
     examples.prepare(command, world)
-    shell = Shell(world.directory, world.logs, world.environment)
-    try:
-        if world.before:
-            status, output = shell.run(world.here(world.before), stop_at_failure=True)
-            assert status == 0, output
+    with shell_in(world) as shell:
         for line in typed(EXAMPLES[command].text):
             # One has a remark behind it, as no shell would take it.
             done = f"{AT_A_TERMINAL} {line}" if line in examples.ASKS else re.sub(r" {2,}\([^()]*\)$", "", line)
             status, output = shell.run(world.here(f"{examples.BEFORE.get(line, '')}\n{done}\n"))
             assert status == 0, f"{line}\nended with status {status} and printed\n{world.there(output)}"
-    finally:
-        shell.stop()
-        world.stop()
 
 
 def test_what_is_said_of_examples_is_said_of_one_that_is_there():
